@@ -1,0 +1,127 @@
+"""What a stage function receives: its settings, its data, and places for what it makes.
+
+A run keeps its unfinished work in one scratch folder, so that a killed run goes on where its last checkpoint
+left it. Every write there is whole or absent.
+"""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NoReturn
+
+from lockstep.errors import LockstepError, RunFailed, nearest
+
+
+class RecordingConfig:
+    """A frozen dataclass of settings that remembers which of its fields were read.
+
+    Whatever takes it as a whole (`dataclasses.asdict` on `whole()`) counts as reading all.
+    """
+
+    def __init__(self, config: Any):
+        self._config = config
+        self._names = tuple(field.name for field in dataclasses.fields(config))
+        self._read: set[str] = set()
+
+    def __getattr__(self, name: str) -> Any:
+        if name not in self._names:
+            raise LockstepError(f'the config has no field "{name}"{nearest(name, self._names)}')
+        self._read.add(name)
+        return getattr(self._config, name)
+
+    def whole(self) -> Any:
+        """The dataclass itself: all its fields count as read."""
+        self._read.update(self._names)
+        return self._config
+
+    def read(self) -> dict[str, Any]:
+        """The fields read so far and their values, in the order of their names."""
+        return {name: getattr(self._config, name) for name in sorted(self._read)}
+
+
+class Run:
+    """One execution of a stage at one point of its grid."""
+
+    def __init__(self, config: Any, keys: Mapping[str, Any], data: Mapping[str, Callable[[], Any]], scratch: Path):
+        self.config: Any = RecordingConfig(config)
+        self.keys = dict(keys)
+        self.scratch = scratch
+        self.data_read: set[str] = set()
+        self._data = data
+        self._started = time.monotonic()
+        self._earlier = float(self._elapsed.read_text()) if self._elapsed.exists() else 0.0
+        (scratch / "artefacts").mkdir(parents=True, exist_ok=True)
+        (scratch / "outputs").mkdir(exist_ok=True)
+
+    @property
+    def seed(self) -> int:
+        """The seed of this point of the grid."""
+        if "seed" not in self.keys:
+            raise LockstepError(f"the stage has no seed in its grid, only: {', '.join(self.keys) or 'nothing'}")
+        return self.keys["seed"]
+
+    @property
+    def seconds(self) -> float:
+        """Working time so far, interrupted attempts included up to their last checkpoint."""
+        return self._earlier + time.monotonic() - self._started
+
+    @property
+    def _elapsed(self) -> Path:
+        return self.scratch / "elapsed"
+
+    def data(self, name: str) -> Any:
+        """The decoded arrays of a declared dataset, by name."""
+        if name not in self._data:
+            raise LockstepError(f'no dataset "{name}" is declared{nearest(name, self._data)}')
+        self.data_read.add(name)
+        return self._data[name]()
+
+    def artefact(self, name: str) -> Path:
+        """Where to write an artefact, which the store keeps and later stages open."""
+        return self.scratch / "artefacts" / name
+
+    def write_csv(self, name: str, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Write a small table, such as a curve, that is committed beside the ledger."""
+        with (self.scratch / "outputs" / name).open("w", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, fieldnames=list(rows[0]), lineterminator="\n")
+            writer.writeheader()
+            writer.writerows(rows)
+
+    def resume(self) -> Path | None:
+        """The last whole checkpoint, or None at the first start."""
+        path = self.scratch / "checkpoint"
+        return path if path.exists() else None
+
+    @contextmanager
+    def checkpoint(self) -> Iterator[Path]:
+        """A path to write a checkpoint to; it replaces the last one only when the block ends well."""
+        part = self.scratch / "checkpoint.part"
+        yield part
+        replace_whole(part, self.scratch / "checkpoint")
+        note = self.scratch / "elapsed.part"
+        note.write_text(repr(self.seconds))
+        replace_whole(note, self._elapsed)
+
+    def progress(self, done: int, total: int, **metrics: float) -> None:
+        """Say how far the run is, with an estimate of what is left."""
+        left = self.seconds / done * (total - done) if done else float("nan")
+        shown = "  ".join(f"{name} {value:.4g}" for name, value in metrics.items())
+        print(f"{done}/{total}  {left:.0f} s left  {shown}", file=sys.stderr, flush=True)
+
+    def fail(self, reason: str) -> NoReturn:
+        """End the run as failed."""
+        raise RunFailed(reason)
+
+
+def replace_whole(part: Path, path: Path) -> None:
+    """Put a written file in the place of another, on disk before it is seen."""
+    with part.open("rb+") as file:
+        os.fsync(file.fileno())
+    os.replace(part, path)

@@ -1,13 +1,19 @@
 """Every error a user can cause, as one tree.
 
 LockstepError
+├── ProjectError       a folder that is no project, an experiment.py that does not load, an unknown post or stage
 ├── FingerprintError   code that the engine cannot read: a syntax error, an unknown stage function
-└── RunFailed          a stage gave up on its own account (a loss that is not finite)
+├── LedgerError        a ledger line that is damaged, doubled or written by a newer engine
+├── DataError          a dataset that cannot be had, or is not what was declared
+├── QueryError         a selection that names no metric, no row or too many kinds of rows
+├── RunFailed          a stage gave up on its own account (a loss that is not finite)
+└── CheckFailed        everything that `check` found, all at once
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from difflib import get_close_matches
 
 
@@ -15,12 +21,50 @@ class LockstepError(Exception):
     """Something a user can mend. The message names file, line, what was expected and the nearest known name."""
 
 
+class ProjectError(LockstepError):
+    """The project or a post of it does not load."""
+
+
 class FingerprintError(LockstepError):
     """Code that no fingerprint can be taken of."""
 
 
+class LedgerError(LockstepError):
+    """The record of runs cannot be trusted as it stands."""
+
+
+class DataError(LockstepError):
+    """A dataset is missing or wrong."""
+
+
+class QueryError(LockstepError):
+    """A selection of measured values that has no one meaning."""
+
+
 class RunFailed(LockstepError):
     """A stage says that its result is not usable. Recorded as failed, never rolled again."""
+
+
+@dataclass(frozen=True, order=True)
+class Problem:
+    """One thing to mend: where, and what."""
+
+    file: str
+    line: int
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}: {self.message}"
+
+
+class CheckFailed(LockstepError):
+    """Problems found together, each with its place."""
+
+    def __init__(self, problems: Iterable[Problem]):
+        self.problems = sorted(set(problems))
+        count = len(self.problems)
+        lines = [str(problem) for problem in self.problems]
+        super().__init__("\n".join([*lines, f"{count} problem{'s' if count > 1 else ''}"]))
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

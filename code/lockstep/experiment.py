@@ -1,0 +1,198 @@
+"""How a post declares its work: a Config, metrics, datasets, stages with grids, claims and tables.
+
+    gan = Experiment(Config, data={"images": mnist}, metrics=[Metric("loss")], smoke={"config": {"epochs": 1}})
+    train = gan.stage("train:fit", seed=range(5))           # function `fit` in train.py, once a seed
+    score = gan.stage("evaluate:parzen", each=train)        # once for each run of train
+    draw = gan.stage("figures:draw", over=[train, score])   # once over all of them
+
+A declaration is read by the engine and never hashed as code.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import product
+from typing import Any
+
+from lockstep.errors import ProjectError, nearest
+
+VERDICTS = ("greater", "less", "equivalent", "undecided")
+Keys = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A column of results: how it is written, and which direction is better ("higher", "lower" or None)."""
+
+    name: str
+    unit: str = ""
+    digits: int = 2
+    better: str | None = None
+    title: str = ""
+
+    def format(self, value: float, interval: float | None = None) -> str:
+        """`8.61 ± 0.12 %`: rounded to the metric's digits, a true minus sign, thousands apart."""
+        text = self._round(value) + ("" if interval is None else f" ± {self._round(interval)}")
+        return text + (f" {self.unit}" if self.unit else "")
+
+    def _round(self, value: float) -> str:
+        text = f"{value:,.{self.digits}f}"
+        if text.startswith("-"):
+            text = text[1:] if not any(c in "123456789" for c in text) else "−" + text[1:]
+        return text
+
+
+@dataclass(frozen=True, eq=False)
+class Stage:
+    """A function of the post with its grid; `each` and `over` name the stages whose runs it reads."""
+
+    name: str
+    module: str
+    function: str
+    grid: Mapping[str, tuple[Any, ...]]
+    each: Stage | None = None
+    over: tuple[Stage, ...] = ()
+
+    @property
+    def upstream(self) -> tuple[Stage, ...]:
+        return (self.each,) if self.each else self.over
+
+    @property
+    def key_names(self) -> tuple[str, ...]:
+        return (*(self.each.key_names if self.each else ()), *self.grid)
+
+    def points(self) -> Iterator[Keys]:
+        """Every point of the grid, in declared order."""
+        for inherited in self.each.points() if self.each else [{}]:
+            for values in product(*self.grid.values()):
+                yield inherited | dict(zip(self.grid, values, strict=True))
+
+    def inputs_of(self, keys: Keys) -> list[tuple[Stage, Keys]]:
+        """The upstream runs that the run at `keys` reads."""
+        if self.each:
+            return [(self.each, {name: keys[name] for name in self.each.key_names})]
+        return [(stage, point) for stage in self.over for point in stage.points()]
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A named statement about the ledger and the verdict its author expects."""
+
+    name: str
+    verdict: str
+    margin: str | None
+    statement: str
+    compare: Callable[..., Any]
+    line: int
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table that code computes from the ledger: a list of rows, each a dict from column to cell."""
+
+    name: str
+    caption: str
+    rows: Callable[..., list[dict[str, Any]]]
+    line: int
+
+
+@dataclass(eq=False)
+class Experiment:
+    """All that one post declares. `config` is its frozen dataclass; `smoke` says what the smoke profile replaces:
+    {"config": {field: value}, "data": {name: dataset}, "grid": {key: values}}."""
+
+    config: type
+    data: Mapping[str, Any] = field(default_factory=dict)
+    metrics: Sequence[Metric] = ()
+    smoke: Mapping[str, Any] = field(default_factory=dict)
+    stages: dict[str, Stage] = field(default_factory=dict, init=False)
+    claims: dict[str, Claim] = field(default_factory=dict, init=False)
+    tables: dict[str, Table] = field(default_factory=dict, init=False)
+
+    def __post_init__(self) -> None:
+        if not (dataclasses.is_dataclass(self.config) and self.config.__dataclass_params__.frozen):  # type: ignore[attr-defined]
+            raise ProjectError(f"{self.config!r} is not a frozen dataclass: write @dataclass(frozen=True)")
+        self.base = self.config()
+        if unknown := set(self.smoke) - {"config", "data", "grid"}:
+            raise ProjectError(f"the smoke profile has no part {sorted(unknown)}; known: config, data, grid")
+        for name in self.smoke.get("config", {}):
+            if name not in self.fields:
+                raise ProjectError(f'the smoke profile sets "{name}", no field of the config{nearest(name, self.fields)}')
+
+    def smoked(self) -> Experiment:
+        """The same experiment under the smoke profile: smaller settings, data and grids, the same code."""
+        small = dataclasses.replace(self, data={**self.data, **self.smoke.get("data", {})})
+        small.base = dataclasses.replace(self.base, **self.smoke.get("config", {}))
+        small.claims, small.tables = self.claims, self.tables
+        grids = {"seed": [0], **self.smoke.get("grid", {})}
+        for stage in self.stages.values():
+            grid = {key: tuple(grids.get(key, values)) for key, values in stage.grid.items()}
+            each = small.stages[stage.each.name] if stage.each else None
+            over = tuple(small.stages[other.name] for other in stage.over)
+            small.stages[stage.name] = dataclasses.replace(stage, grid=grid, each=each, over=over)
+        return small
+
+    def config_at(self, keys: Keys) -> Any:
+        """The settings of the run at `keys`."""
+        return dataclasses.replace(self.base, **{key: value for key, value in keys.items() if key in self.fields})
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        return tuple(f.name for f in dataclasses.fields(self.config))
+
+    def metric(self, name: str) -> Metric | None:
+        return next((metric for metric in self.metrics if metric.name == name), None)
+
+    def stage(
+        self,
+        function: str,
+        *,
+        name: str | None = None,
+        each: Stage | None = None,
+        over: Iterable[Stage] = (),
+        **grid: Iterable[Any],
+    ) -> Stage:
+        """Declare `"module:function"` of this post as a stage, named like its module unless `name` says otherwise.
+
+        Grid keys are fields of the config, or `seed`. Raises ProjectError for any other, and for a name taken.
+        """
+        module, _, called = function.partition(":")
+        name = name or module
+        if not called:
+            raise ProjectError(f'stage "{function}": write "module:function"')
+        if name in self.stages:
+            raise ProjectError(f'two stages are named "{name}": give one another name=…')
+        over = tuple(over)
+        if each and over:
+            raise ProjectError(f'stage "{name}": each= and over= exclude one another')
+        for key in grid:
+            if key != "seed" and key not in self.fields:
+                raise ProjectError(
+                    f'stage "{name}": grid key "{key}" is no field of the config{nearest(key, [*self.fields, "seed"])}'
+                )
+        stage = Stage(name, module, called, {key: tuple(values) for key, values in grid.items()}, each, over)
+        self.stages[name] = stage
+        return stage
+
+    def claim(self, verdict: str, *, margin: str | None = None) -> Callable[[Callable[..., Any]], Claim]:
+        """Declare a claim: the decorated function returns the two sides to compare, its docstring is the statement."""
+        if verdict not in VERDICTS:
+            raise ProjectError(f'a claim is one of {", ".join(VERDICTS)}, not "{verdict}"')
+        if verdict == "equivalent" and margin is None:
+            raise ProjectError('an "equivalent" claim needs margin="name", declared in paper.toml')
+
+        def declare(compare: Callable[..., Any]) -> Claim:
+            statement = " ".join((compare.__doc__ or "").split())
+            line = compare.__code__.co_firstlineno
+            self.claims[compare.__name__] = Claim(compare.__name__, verdict, margin, statement, compare, line)
+            return self.claims[compare.__name__]
+
+        return declare
+
+    def table(self, rows: Callable[..., list[dict[str, Any]]]) -> Table:
+        """Declare a table, named like the decorated function."""
+        caption = " ".join((rows.__doc__ or "").split())
+        self.tables[rows.__name__] = Table(rows.__name__, caption, rows, rows.__code__.co_firstlineno)
+        return self.tables[rows.__name__]

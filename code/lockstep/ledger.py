@@ -1,0 +1,200 @@
+"""The record of runs: one file of JSON lines a stage, one line a run, each with its own checksum.
+
+A line says what the run depended on (its fingerprint and the parts of it), what came out (rows, artefacts, outputs)
+and how it ended. What explains a run without defining it (host, versions, duration) is its provenance, in a folder
+beside, so that a change of results reads as one. The checksum guards against accident, not against a forger.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from lockstep.canonical import canonical_json, digest_value
+from lockstep.errors import LedgerError, Problem
+
+VERSION = 1
+
+
+class Line(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """One run. `config`, `data` and `upstream` hold what it read; artefacts and outputs map names to sha256 digests."""
+
+    v: int
+    post: str
+    stage: str
+    keys: dict[str, Any]
+    fingerprint: str
+    code: str
+    config: dict[str, Any]
+    data: dict[str, str]
+    upstream: list[dict[str, Any]]
+    rows: list[dict[str, Any]]
+    artefacts: dict[str, str]
+    outputs: dict[str, str]
+    status: str
+    declared: dict[str, str]
+    reason: str = ""
+    sum: str = ""
+
+    @property
+    def identity(self) -> tuple[str, str]:
+        return self.stage, canonical_json(self.keys)
+
+    def summed(self) -> Line:
+        """The line with its checksum."""
+        return msgspec.structs.replace(self, sum=self._checksum())
+
+    def _checksum(self) -> str:
+        content = msgspec.to_builtins(self)
+        del content["sum"]
+        return digest_value(content)[:16]
+
+    def text(self) -> str:
+        return canonical_json(msgspec.to_builtins(self))
+
+
+class Provenance(msgspec.Struct, frozen=True, kw_only=True):
+    """What explains a run: when, where, on what, how long, from which commit. `command` runs it again."""
+
+    command: str
+    commit: str
+    dirty: bool
+    date: str
+    seconds: float
+    host: str
+    hardware: str
+    versions: dict[str, str]
+
+
+@dataclass
+class Ledger:
+    """The lines of one post by stage and keys, and what is wrong with the files they came from."""
+
+    folder: Path
+    lines: dict[tuple[str, str], Line] = field(default_factory=dict)
+    places: dict[tuple[str, str], tuple[Path, int]] = field(default_factory=dict)
+    problems: list[Problem] = field(default_factory=list)
+
+    def get(self, stage: str, keys: Mapping[str, Any]) -> Line | None:
+        return self.lines.get((stage, canonical_json(dict(keys))))
+
+    def of(self, stage: str) -> Iterator[Line]:
+        return (line for (name, _), line in self.lines.items() if name == stage)
+
+    def provenance(self, line: Line) -> Provenance | None:
+        """What explains the run, or None where nothing was kept."""
+        path = provenance_path(self.folder, line)
+        try:
+            return msgspec.json.decode(path.read_bytes(), type=Provenance)
+        except (FileNotFoundError, msgspec.DecodeError):
+            return None
+
+
+def read(folder: Path) -> Ledger:
+    """Read `*.jsonl` of a post's results. Damage is collected as problems, never raised, and the line left out."""
+    ledger = Ledger(folder)
+    for path in sorted(folder.glob("*.jsonl")):
+        for number, text in enumerate(path.read_bytes().splitlines(), start=1):
+            if not text.strip():
+                continue
+            try:
+                line = parse(text)
+                if line.stage != path.stem:
+                    raise LedgerError(f'a run of "{line.stage}" in the file of "{path.stem}"')
+                if line.identity in ledger.lines:
+                    first = ledger.places[line.identity][1]
+                    raise LedgerError(
+                        f"the run {describe(line.stage, line.keys)} is recorded twice (first in line {first}): keep one"
+                    )
+            except LedgerError as error:
+                ledger.problems.append(Problem(str(path), number, str(error)))
+            else:
+                ledger.lines[line.identity] = line
+                ledger.places[line.identity] = (path, number)
+    return ledger
+
+
+def parse(text: bytes) -> Line:
+    """One line, verified. Raises LedgerError."""
+    try:
+        raw = json.loads(text)
+        if isinstance(raw, dict) and raw.get("v", VERSION) != VERSION:
+            raise LedgerError(f"written in version {raw['v']} of the ledger, this engine reads version {VERSION}")
+        line = msgspec.convert(raw, Line)
+    except (ValueError, msgspec.ValidationError) as error:
+        raise LedgerError(f"not a whole ledger line ({error}): restore it from git, or delete it and run again") from None
+    if line.sum != line.summed().sum:
+        raise LedgerError(
+            f"the line of {describe(line.stage, line.keys)} was edited after it was recorded (its checksum is "
+            f"{line.summed().sum}, it says {line.sum or 'none'}): restore it from git, or delete it and run again"
+        )
+    return line
+
+
+def record(folder: Path, line: Line, provenance: Provenance) -> None:
+    """Write a finished run, in place of an earlier one with the same keys. On disk, whole, before this returns."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with locked(folder):
+        line = line.summed()
+        write_whole(provenance_path(folder, line), msgspec.json.format(msgspec.json.encode(provenance), indent=1) + b"\n")
+        path = folder / f"{line.stage}.jsonl"
+        kept = [text for text in _texts(path) if _identity(text) != line.identity]
+        write_whole(path, ("\n".join(sorted([*kept, line.text()], key=_sort_key)) + "\n").encode())
+
+
+def _texts(path: Path) -> Iterable[str]:
+    return [text for text in path.read_text(encoding="utf-8").splitlines() if text.strip()] if path.exists() else []
+
+
+def _identity(text: str) -> tuple[str, str] | None:
+    try:
+        raw = json.loads(text)
+        return raw["stage"], canonical_json(raw["keys"])
+    except (ValueError, KeyError, TypeError):
+        return None  # a damaged line is kept for its owner to see
+
+
+def _sort_key(text: str) -> tuple[Any, ...]:
+    identity = _identity(text)
+    if identity is None:
+        return (1, [], text)
+    keys = json.loads(identity[1])
+    return (0, [(name, isinstance(value, str), str(value).rjust(24)) for name, value in sorted(keys.items())], text)
+
+
+def provenance_path(folder: Path, line: Line) -> Path:
+    name = "-".join([line.stage, *(f"{key}={value}" for key, value in line.keys.items())])
+    return folder / "provenance" / f"{name}.json"
+
+
+def describe(stage: str, keys: Mapping[str, Any]) -> str:
+    """`train (seed=3)`"""
+    inside = ", ".join(f"{name}={value}" for name, value in keys.items())
+    return f"{stage} ({inside})" if inside else stage
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Put a file in place so that a reader, or a kill, finds either the old one or the new one."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    with part.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(part, path)
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """One writer at a time; the lock goes with its process."""
+    with (folder / ".lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield

@@ -1,0 +1,168 @@
+"""What a paper published, from a post's `paper.toml`: reported values, margins, and each setting's source.
+
+    [[reported]]
+    metric = "log_likelihood"
+    keys = {source = "gan"}
+    value = 225
+    plus_minus = 2
+    where = "Table 1"
+    source = "goodfellow2014"
+
+    [margin.log_likelihood]          # fixed before the run, final after it
+    value = 5
+    reason = "…"
+
+    [config.learning_rate]           # one for each field of the Config: the source's value and its place
+    value = 0.1
+    where = "mnist.yaml of the authors' release"
+
+    [[deviation]]                    # a field that differs from the source
+    field = "epochs"
+    value = "no stopping rule"
+    where = "mnist.yaml"
+    reason = "…"
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import tomllib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from lockstep.errors import LockstepError, Problem, QueryError, nearest
+from lockstep.fingerprint import plain
+
+
+@dataclasses.dataclass(frozen=True)
+class NoConfig:
+    """The settings of a post that has none."""
+
+
+class Reported(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A value that somebody published. `plus_minus` is theirs, and `means` says what it is."""
+
+    metric: str
+    value: float
+    where: str
+    source: str
+    keys: dict[str, Any] = {}
+    plus_minus: float | None = None
+    means: str = ""
+    note: str = ""
+
+
+class Margin(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A difference that counts as none, declared before the run."""
+
+    value: float
+    reason: str
+
+
+class Setting(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What the source says about a config field."""
+
+    value: Any
+    where: str
+    note: str = ""
+
+
+class Deviation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A config field that differs from the source, or that the source leaves open, and why."""
+
+    field: str
+    value: Any
+    where: str
+    reason: str
+
+
+class Paper(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """All of `paper.toml`."""
+
+    reported: list[Reported] = []
+    margin: dict[str, Margin] = {}
+    config: dict[str, Setting] = {}
+    deviation: list[Deviation] = []
+    protocol: dict[str, Any] = {}
+
+    def find(self, metric: str, where: Mapping[str, Any]) -> Reported:
+        """The one reported value of a metric under these keys (compared as text). Raises QueryError."""
+        known = {entry.metric for entry in self.reported}
+        if metric not in known:
+            raise QueryError(f'paper.toml reports no "{metric}"{nearest(metric, known)}')
+        entries = [entry for entry in self.reported if entry.metric == metric]
+        found = [e for e in entries if all(str(e.keys.get(k)) == str(v) for k, v in where.items())]
+        if len(found) != 1:
+            listed = "; ".join(_query(e.keys) for e in entries)
+            raise QueryError(f'{len(found)} reported values match "{metric}?{_query(where)}"; there are: {listed}')
+        return found[0]
+
+    def deviation_of(self, field: str) -> Deviation | None:
+        return next((deviation for deviation in self.deviation if deviation.field == field), None)
+
+
+def read(path: Path) -> Paper:
+    """Read and validate. Raises LockstepError with the line; a post without the file has an empty one."""
+    if not path.exists():
+        return Paper()
+    text = path.read_text(encoding="utf-8")
+    try:
+        return msgspec.convert(tomllib.loads(text), Paper)
+    except tomllib.TOMLDecodeError as error:
+        line = re.search(r"at line (\d+)", str(error))
+        at = line[1] if line else len(text.splitlines())
+        raise PaperError(path, int(at), f"not valid TOML: {error}") from None
+    except msgspec.ValidationError as error:
+        raise PaperError(path, _line_of(text, str(error)), str(error)) from None
+
+
+class PaperError(LockstepError):
+    """`paper.toml` does not parse."""
+
+    def __init__(self, path: Path, line: int, message: str):
+        self.problem = Problem(str(path), line, message)
+        super().__init__(str(self.problem))
+
+
+def undeclared(paper: Paper, experiment_fields: Mapping[str, Any], path: Path) -> Iterator[Problem]:
+    """Config fields that differ from the paper without saying so, and entries that name no field.
+
+    `experiment_fields` maps each field of the Config to its default.
+    """
+    text = path.read_text(encoding="utf-8") if path.exists() else ""
+    for field, value in experiment_fields.items():
+        setting, deviation = paper.config.get(field), paper.deviation_of(field)
+        line = _line_of(text, f"config.{field}")
+        if setting is None and deviation is None:
+            yield Problem(
+                str(path), 1, f'the config field "{field}" ({value!r}) has neither [config.{field}] nor a [[deviation]]'
+            )
+        elif setting is not None and deviation is None and plain(setting.value) != plain(value):
+            yield Problem(
+                str(path),
+                line,
+                f'the config has {field} = {value!r}, {setting.where} says {setting.value!r}: '
+                f'declare it as a [[deviation]] with field = "{field}" and a reason',
+            )
+    for field in [*paper.config, *(deviation.field for deviation in paper.deviation)]:
+        if field not in experiment_fields:
+            yield Problem(
+                str(path), _line_of(text, field), f'"{field}" is no field of the config{nearest(field, experiment_fields)}'
+            )
+
+
+def _query(keys: Mapping[str, Any]) -> str:
+    return "&".join(f"{key}={value}" for key, value in keys.items()) or "(no keys)"
+
+
+def _line_of(text: str, hint: str) -> int:
+    """The first line that mentions the last quoted or dotted name of a hint."""
+    words = re.findall(r"[A-Za-z_]\w*", hint)
+    for number, line in enumerate(text.splitlines(), start=1):
+        if hint in line or (words and re.search(rf"\b{re.escape(words[-1])}\b", line)):
+            return number
+    return 1

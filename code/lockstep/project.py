@@ -1,0 +1,167 @@
+"""A project on disk: where things are, which posts there are, and what each declares.
+
+A broken post disables only itself: what is wrong with it is raised when it is asked for.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.abc
+import importlib.util
+import sys
+import traceback
+from collections.abc import Sequence
+from functools import cached_property
+from importlib.machinery import ModuleSpec
+from pathlib import Path
+from types import ModuleType
+
+from lockstep import ledger, paper
+from lockstep.errors import LockstepError, ProjectError, nearest
+from lockstep.experiment import Experiment
+from lockstep.source import Source
+from lockstep.store import Store
+
+
+class Project:
+    """The folder that holds `code/posts` and `content`, with one snapshot of its code."""
+
+    def __init__(self, root: Path):
+        self.root = root.resolve()
+        self.source = Source(self.root / "code")
+        self.store = Store.of(self.root)
+        self._posts: dict[str, Post] = {}
+
+    @classmethod
+    def find(cls, start: Path | None = None) -> Project:
+        """The project around a folder, by default the current one."""
+        start = (start or Path.cwd()).resolve()
+        for folder in [start, *start.parents]:
+            if (folder / "code" / "posts").is_dir() and (folder / "content").is_dir():
+                return cls(folder)
+        raise ProjectError(f"{start} is in no project: expected a folder that holds code/posts and content")
+
+    @cached_property
+    def slugs(self) -> list[str]:
+        """Every post, with code, prose or both."""
+        prose = {path.parent.name for path in (self.root / "content").glob("*/index.md")}
+        code = {path.parent.name for path in (self.root / "code" / "posts").glob("*/experiment.py")}
+        return sorted(prose | code)
+
+    def post(self, slug: str) -> Post:
+        if slug not in self.slugs:
+            raise ProjectError(f'there is no post "{slug}"{nearest(slug, self.slugs)}')
+        if slug not in self._posts:
+            self._posts[slug] = Post(self, slug)
+        return self._posts[slug]
+
+    def relative(self, path: Path) -> str:
+        """A path as messages show it: from the project's root."""
+        return str(path.relative_to(self.root)) if path.is_relative_to(self.root) else str(path)
+
+
+class Post:
+    """One slug: its declaration, its paper's numbers and its ledger, each read when first asked for."""
+
+    def __init__(self, project: Project, slug: str):
+        self.project = project
+        self.slug = slug
+        self.folder = project.root / "content" / slug
+        self.results = self.folder / "results"
+        self.prose = self.folder / "index.md"
+        self.declaration = project.root / "code" / "posts" / slug / "experiment.py"
+
+    @cached_property
+    def experiment(self) -> Experiment:
+        """The post's one Experiment; a post without code has an empty one. Raises ProjectError."""
+        if not self.declaration.exists():
+            return Experiment(paper.NoConfig)
+        serve(self.project.source)
+        try:
+            module = importlib.import_module(f"posts.{self.slug}.experiment")
+        except LockstepError as error:
+            raise ProjectError(f"{self._place(error)}: {error}") from None
+        except Exception as error:
+            raise ProjectError(f"{self._place(error)}: {type(error).__name__}: {error}") from None
+        found = [value for value in vars(module).values() if isinstance(value, Experiment)]
+        if len(found) != 1:
+            raise ProjectError(f"{self._where()}:1: expected one Experiment at the top level, found {len(found)}")
+        return found[0]
+
+    @cached_property
+    def paper(self) -> paper.Paper:
+        return paper.read(self.folder / "paper.toml")
+
+    @property
+    def ledger(self) -> ledger.Ledger:
+        if self._ledger is None:
+            self._ledger = ledger.read(self.results)
+        return self._ledger
+
+    _ledger: ledger.Ledger | None = None
+
+    def forget(self) -> None:
+        """The ledger has changed on disk."""
+        self._ledger = None
+
+    def _where(self) -> str:
+        return self.project.relative(self.declaration)
+
+    def _place(self, error: BaseException) -> str:
+        """File and line of the last frame inside the project's code."""
+        if isinstance(error, SyntaxError) and error.filename:
+            return f"{self.project.relative(Path(error.filename))}:{error.lineno}"
+        inside = str(self.project.root / "code" / "posts")
+        frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename.startswith(inside)]
+        if not frames:
+            return f"{self._where()}:1"
+        return f"{self.project.relative(Path(frames[-1].filename))}:{frames[-1].lineno}"
+
+
+class _Finder(importlib.abc.MetaPathFinder):
+    """Serves `posts.*` from a snapshot of the source: what runs is what was fingerprinted, byte for byte."""
+
+    def __init__(self, source: Source):
+        self.source = source
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        if fullname.partition(".")[0] != "posts":
+            return None
+        if found := self.source.path_of(fullname):
+            folder = [str(found[0].parent)] if found[1] else None
+            loader = _Loader(self.source, fullname, found[0])
+            return importlib.util.spec_from_file_location(
+                fullname, found[0], loader=loader, submodule_search_locations=folder
+            )
+        if self.source.is_package(fullname):
+            spec = ModuleSpec(fullname, None, is_package=True)
+            spec.submodule_search_locations = [str(self.source.root.joinpath(*fullname.split(".")))]
+            return spec
+        return None
+
+
+class _Loader(importlib.abc.SourceLoader):
+    def __init__(self, source: Source, name: str, path: Path):
+        self.source, self.name, self.path = source, name, path
+
+    def get_filename(self, fullname: str) -> str:
+        return str(self.path)
+
+    def get_data(self, path: str | bytes) -> bytes:
+        if str(path) != str(self.path):
+            raise OSError(f"no cached bytecode: {path}")
+        module = self.source.module(self.name)
+        assert module is not None
+        return module.text.encode()
+
+
+def serve(source: Source) -> None:
+    """From now on `posts.*` is imported from this snapshot."""
+    if any(isinstance(finder, _Finder) and finder.source is source for finder in sys.meta_path):
+        return
+    sys.meta_path[:] = [finder for finder in sys.meta_path if not isinstance(finder, _Finder)]
+    for name in [name for name in sys.modules if name.partition(".")[0] == "posts"]:
+        del sys.modules[name]
+    sys.meta_path.insert(0, _Finder(source))

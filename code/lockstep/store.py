@@ -1,0 +1,46 @@
+"""Artefacts by the digest of their content, in a local folder outside git (`LOCKSTEP_STORE`, else .lockstep/store)."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+from pathlib import Path
+
+
+class Store:
+    """Files under their sha256: the same bytes are kept once, and a file never changes once it is there."""
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+
+    @classmethod
+    def of(cls, root: Path) -> Store:
+        return cls(Path(os.environ.get("LOCKSTEP_STORE") or root / ".lockstep" / "store"))
+
+    def path(self, digest: str) -> Path:
+        return self.folder / digest[:2] / digest[2:]
+
+    def put(self, path: Path) -> str:
+        """Keep a copy of a file; returns its digest."""
+        digest = digest_file(path)
+        kept = self.path(digest)
+        if not kept.exists():
+            kept.parent.mkdir(parents=True, exist_ok=True)
+            part = kept.with_name(f"{kept.name}.{os.getpid()}.part")
+            shutil.copyfile(path, part)
+            with part.open("rb+") as file:
+                os.fsync(file.fileno())
+            os.replace(part, kept)
+        return digest
+
+    def get(self, digest: str) -> Path | None:
+        """The file, or None where it is not at hand (or no longer what its name says)."""
+        path = self.path(digest)
+        return path if path.exists() and digest_file(path) == digest else None
+
+
+def digest_file(path: Path) -> str:
+    """sha256 of a file's bytes."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

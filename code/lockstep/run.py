@@ -1,4 +1,4 @@
-"""What a stage function receives: its settings, its data, and places for what it makes.
+"""What a stage function receives: its settings, its data, the runs it reads, and places for what it makes.
 
 A run keeps its unfinished work in one scratch folder, so that a killed run goes on where its last checkpoint
 left it. Every write there is whole or absent.
@@ -16,7 +16,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NoReturn
 
+from lockstep.canonical import digest_value
 from lockstep.errors import LockstepError, RunFailed, nearest
+from lockstep.guard import paused
 
 
 class RecordingConfig:
@@ -46,19 +48,85 @@ class RecordingConfig:
         return {name: getattr(self._config, name) for name in sorted(self._read)}
 
 
+class Input:
+    """A finished run that this one reads. What is opened of it is recorded with its digest."""
+
+    def __init__(
+        self,
+        stage: str,
+        keys: Mapping[str, Any],
+        rows: Sequence[Mapping[str, Any]],
+        artefacts: Mapping[str, str],
+        outputs: Mapping[str, str],
+        fetch: Callable[[str], Path | None],
+        folder: Path,
+    ):
+        self.stage = stage
+        self.keys = dict(keys)
+        self.read: dict[str, str] = {}
+        self._rows, self._artefacts, self._outputs = rows, artefacts, outputs
+        self._fetch, self._folder = fetch, folder
+
+    @property
+    def rows(self) -> list[dict[str, Any]]:
+        """Its rows: keys and metrics."""
+        self.read["rows"] = digest_value(list(self._rows))
+        return [dict(row) for row in self._rows]
+
+    def open(self, name: str) -> Path:
+        """An artefact, verified against the digest in the ledger. Raises LockstepError where it is not at hand."""
+        where = ", ".join([self.stage, *(f"{key}={value}" for key, value in self.keys.items())])
+        if name not in self._artefacts:
+            raise LockstepError(f'{where} made no artefact "{name}"{nearest(name, self._artefacts)}')
+        with paused():
+            path = self._fetch(self._artefacts[name])
+        if path is None:
+            raise LockstepError(f'the artefact "{name}" of {where} is not at hand: run that stage again here with --force')
+        self.read[name] = self._artefacts[name]
+        return path
+
+    def csv(self, name: str) -> list[dict[str, Any]]:
+        """The rows of a CSV that the run wrote; numbers as floats."""
+        found = [path for path in self._outputs if path.rpartition("/")[2] == name]
+        if not found:
+            raise LockstepError(f'{self.stage} wrote no "{name}"{nearest(name, [Path(p).name for p in self._outputs])}')
+        self.read[name] = self._outputs[found[0]]
+        with paused(), (self._folder / found[0]).open(newline="", encoding="utf-8") as file:
+            return [{key: _number(value) for key, value in row.items()} for row in csv.DictReader(file)]
+
+
+def _number(text: str) -> float | str:
+    try:
+        return float(text)
+    except ValueError:
+        return text
+
+
 class Run:
     """One execution of a stage at one point of its grid."""
 
-    def __init__(self, config: Any, keys: Mapping[str, Any], data: Mapping[str, Callable[[], Any]], scratch: Path):
+    def __init__(
+        self,
+        config: Any,
+        keys: Mapping[str, Any],
+        data: Mapping[str, Callable[[], Any]],
+        scratch: Path,
+        inputs: Sequence[Input] = (),
+        reported: Callable[[str, Mapping[str, Any]], Any] | None = None,
+    ):
         self.config: Any = RecordingConfig(config)
         self.keys = dict(keys)
         self.scratch = scratch
+        self.inputs = list(inputs)
         self.data_read: set[str] = set()
+        self.reported_read: dict[str, Any] = {}
+        self._reported = reported
         self._data = data
+        self._loaded: dict[str, Any] = {}
         self._started = time.monotonic()
         self._earlier = float(self._elapsed.read_text()) if self._elapsed.exists() else 0.0
-        (scratch / "artefacts").mkdir(parents=True, exist_ok=True)
-        (scratch / "outputs").mkdir(exist_ok=True)
+        for folder in ("artefacts", "outputs", "figures"):
+            (scratch / folder).mkdir(parents=True, exist_ok=True)
 
     @property
     def seed(self) -> int:
@@ -81,11 +149,28 @@ class Run:
         if name not in self._data:
             raise LockstepError(f'no dataset "{name}" is declared{nearest(name, self._data)}')
         self.data_read.add(name)
-        return self._data[name]()
+        if name not in self._loaded:
+            with paused():
+                self._loaded[name] = self._data[name]()
+        return self._loaded[name]
+
+    def reported(self, metric: str, **where: Any) -> Any:
+        """A published value from paper.toml, with `.value` and `.plus_minus`. The run then depends on it."""
+        if self._reported is None:
+            raise LockstepError("this run knows no reported values")
+        with paused():
+            entry = self._reported(metric, where)
+        query = "&".join(f"{key}={value}" for key, value in sorted(where.items()))
+        self.reported_read[f"reported:{metric}?{query}"] = [entry.value, entry.plus_minus]
+        return entry
 
     def artefact(self, name: str) -> Path:
         """Where to write an artefact, which the store keeps and later stages open."""
         return self.scratch / "artefacts" / name
+
+    def figure(self, name: str) -> Path:
+        """Where to write a figure, which is committed as `figures/name` beside the prose."""
+        return self.scratch / "figures" / name
 
     def write_csv(self, name: str, rows: Sequence[Mapping[str, Any]]) -> None:
         """Write a small table, such as a curve, that is committed beside the ledger."""
@@ -113,7 +198,7 @@ class Run:
         """Say how far the run is, with an estimate of what is left."""
         left = self.seconds / done * (total - done) if done else float("nan")
         shown = "  ".join(f"{name} {value:.4g}" for name, value in metrics.items())
-        print(f"{done}/{total}  {left:.0f} s left  {shown}", file=sys.stderr, flush=True)
+        print(f"  {done}/{total}  {left:.0f} s left  {shown}", file=sys.stderr, flush=True)
 
     def fail(self, reason: str) -> NoReturn:
         """End the run as failed."""

@@ -1,0 +1,184 @@
+"""Is what the ledger says still what the code would say? And if not, why not?"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from lockstep.canonical import digest_value
+from lockstep.errors import LockstepError
+from lockstep.experiment import Experiment, Keys, Stage
+from lockstep.fingerprint import fingerprint, plain
+from lockstep.ledger import Line, describe
+from lockstep.project import Post
+from lockstep.reach import Reach, reach
+
+Kind = Literal["fresh", "stale", "missing", "failed"]
+
+
+@dataclass(frozen=True)
+class State:
+    """One point of a grid: what the ledger has for it, and every reason why that is not fresh."""
+
+    stage: Stage
+    keys: Keys
+    kind: Kind
+    line: Line | None = None
+    reasons: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        return describe(self.stage.name, self.keys)
+
+
+@dataclass
+class Freshness:
+    """The states of a post's runs, computed once from one snapshot of code, config and ledger."""
+
+    post: Post
+    experiment: Experiment
+    _reach: dict[tuple[str, str], Reach] = field(default_factory=dict)
+    _states: dict[tuple[str, str], State] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, post: Post) -> Freshness:
+        return cls(post, post.experiment)
+
+    def reach(self, stage: Stage) -> Reach:
+        """The code that a stage depends on."""
+        key = stage.module, stage.function
+        if key not in self._reach:
+            module = f"posts.{self.post.slug}.{stage.module}"
+            self._reach[key] = reach(self.post.project.source, module, stage.function)
+        return self._reach[key]
+
+    def all(self) -> list[State]:
+        """Every point of every stage's grid, upstream stages first."""
+        return [self.state(stage, keys) for stage in self.experiment.stages.values() for keys in stage.points()]
+
+    def state(self, stage: Stage, keys: Keys) -> State:
+        identity = stage.name, digest_value(keys)
+        if identity not in self._states:
+            self._states[identity] = self._state(stage, keys)
+        return self._states[identity]
+
+    def retired(self) -> list[Line]:
+        """Lines outside today's grids."""
+        wanted = {(stage.name, digest_value(keys)) for stage in self.experiment.stages.values() for keys in stage.points()}
+        return [line for line in self.post.ledger.lines.values() if (line.stage, digest_value(line.keys)) not in wanted]
+
+    def _state(self, stage: Stage, keys: Keys) -> State:
+        line = self.post.ledger.get(stage.name, keys)
+        if line is None:
+            return State(stage, keys, "missing", None, ("it has never run",))
+        reasons = list(self._reasons(stage, keys, line))
+        if reasons:
+            return State(stage, keys, "stale", line, tuple(reasons))
+        if self.fingerprint_of(stage, keys, line) != line.fingerprint:
+            return State(stage, keys, "stale", line, ("its fingerprint is of another scheme or runner",))
+        return State(stage, keys, "failed" if line.status == "failed" else "fresh", line)
+
+    def fingerprint_of(self, stage: Stage, keys: Keys, line: Line) -> str:
+        """The fingerprint that the recorded run has today."""
+        config, data = self.config_now(keys, line.config), self.data_now(line.data)
+        return fingerprint(stage.name, keys, self.reach(stage).digest, config, data, self.upstream_now(stage, keys, line))
+
+    def config_now(self, keys: Keys, read: Mapping[str, Any]) -> dict[str, Any]:
+        """Today's values of the settings that a run read; one that is gone is None."""
+        config = self.experiment.config_at(keys)
+        return {name: self._setting(config, name) for name in read}
+
+    def _setting(self, config: Any, name: str) -> Any:
+        if not name.startswith("reported:"):
+            return plain(getattr(config, name, None))
+        metric, _, query = name.removeprefix("reported:").partition("?")
+        try:
+            entry = self.post.paper.find(metric, dict(pair.split("=", 1) for pair in query.split("&") if pair))
+        except LockstepError:
+            return None
+        return [entry.value, entry.plus_minus]
+
+    def data_now(self, read: Mapping[str, str]) -> dict[str, str]:
+        return {name: self.experiment.data[name].digest if name in self.experiment.data else "" for name in read}
+
+    def upstream_now(self, stage: Stage, keys: Keys, line: Line) -> list[dict[str, Any]]:
+        """What the run would record of its upstream runs today, reading of each what it read then."""
+        then = {(entry["stage"], digest_value(entry["keys"])): entry["read"] for entry in line.upstream}
+        return [
+            upstream_entry(other, other_keys, found, then.get((other.name, digest_value(other_keys)), {}))
+            for other, other_keys in stage.inputs_of(keys)
+            if (found := self.post.ledger.get(other.name, other_keys)) is not None
+        ]
+
+    def _reasons(self, stage: Stage, keys: Keys, line: Line) -> list[str]:
+        reasons = []
+        if line.code != self.reach(stage).digest:
+            reasons += self._code_reasons(stage, line)
+        for name, value in self.config_now(keys, line.config).items():
+            if value != line.config[name]:
+                reasons.append(f"config: {name} was {line.config[name]!r}, is {value!r}")
+        for name, digest in self.data_now(line.data).items():
+            if digest != line.data[name]:
+                was = f"was {line.data[name][:12]}, is {digest[:12]}" if digest else "is declared no more"
+                reasons.append(f'data: the digest of "{name}" {was}')
+        return reasons + self._upstream_reasons(stage, keys, line)
+
+    def _upstream_reasons(self, stage: Stage, keys: Keys, line: Line) -> list[str]:
+        then = {(entry["stage"], digest_value(entry["keys"])): entry for entry in line.upstream}
+        reasons = []
+        for other, other_keys in stage.inputs_of(keys):
+            name = describe(other.name, other_keys)
+            entry = then.pop((other.name, digest_value(other_keys)), None)
+            state = self.state(other, other_keys)
+            if entry is None:
+                reasons.append(f"upstream: {name} was not there")
+            elif state.kind in ("stale", "missing"):
+                reasons.append(f"upstream: {name} is {state.kind}")
+            elif state.line and state.line.fingerprint != entry["fingerprint"]:
+                reasons.append(f"upstream: {name} ran again with other code, settings or data")
+            elif state.line and upstream_entry(other, other_keys, state.line, entry["read"]) != entry:
+                changed = [n for n, digest in entry["read"].items() if part_digest(state.line, n) != digest]
+                reasons.append(f"upstream: {name} ran again and made another {', '.join(changed)}")
+        reasons += [f"upstream: {describe(entry['stage'], entry['keys'])} is no longer in the grid" for entry in then.values()]
+        return reasons
+
+    def _code_reasons(self, stage: Stage, line: Line) -> list[str]:
+        now = self.reach(stage)
+        path = self.post.results / "code" / f"{line.code}.json"
+        if not path.exists():
+            return ["code: changed (the symbols of the recorded run were not kept)"]
+        then: dict[str, str] = json.loads(path.read_text(encoding="utf-8"))
+        reasons = []
+        for symbol in sorted({*then, *now.symbols}):
+            if then.get(symbol) != now.symbols.get(symbol):
+                word = "is new" if symbol not in then else "is gone" if symbol not in now.symbols else "changed"
+                chain = now.chain(symbol) if symbol in now.symbols else [symbol]
+                shown = " → ".join(_short(step, self.post.slug) for step in chain)
+                reasons.append(f"code: {_short(symbol, self.post.slug)} {word}" + (f" ({shown})" if len(chain) > 1 else ""))
+        return reasons
+
+
+def upstream_entry(stage: Stage, keys: Keys, line: Line, read: Mapping[str, str]) -> dict[str, Any]:
+    """What a run records of one it reads: its identity, its fingerprint and the digests of the parts that were read."""
+    parts = {name: part_digest(line, name) for name in sorted(read)}
+    return {"stage": stage.name, "keys": dict(keys), "fingerprint": line.fingerprint, "read": parts}
+
+
+def part_digest(line: Line, name: str) -> str:
+    """The digest of one part of a finished run: its rows, an artefact, or an output."""
+    if name == "rows":
+        return digest_value(list(line.rows))
+    outputs = {path.rpartition("/")[2]: digest for path, digest in line.outputs.items()}
+    return line.artefacts.get(name) or outputs.get(name, "")
+
+
+def _short(symbol: str, slug: str) -> str:
+    return symbol.removeprefix(f"posts.{slug}.")
+
+
+def config_defaults(experiment: Experiment) -> dict[str, Any]:
+    """Each field of the Config and its default."""
+    return {f.name: getattr(experiment.base, f.name) for f in dataclasses.fields(experiment.base)}

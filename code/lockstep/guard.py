@@ -1,0 +1,148 @@
+"""While a stage runs: no file is read that was not declared, and no code runs that the fingerprint does not cover.
+
+Reads of the environment (interpreter, installed packages, system) and of the temporary folder pass; so do the run's
+own folder and what its contract opens. Native loaders escape the audit hook, so artefacts open only through the run.
+"""
+
+from __future__ import annotations
+
+import os
+import site
+import sys
+import sysconfig
+import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import CodeType, FrameType
+from typing import Any
+
+from lockstep.errors import LockstepError
+from lockstep.source import Source
+
+
+class UndeclaredRead(LockstepError, PermissionError):
+    """A stage opened a file that it did not declare."""
+
+
+class _Watch:
+    """The one audit hook of the process: audit hooks cannot be taken out again."""
+
+    def __init__(self) -> None:
+        self.installed = False
+        self.forbidden: Path | None = None
+        self.allowed: tuple[str, ...] = ()
+        self.found: list[str] = []
+        self.paused = 0
+
+    def hook(self, event: str, args: tuple[Any, ...]) -> None:
+        if event != "open" or self.forbidden is None or self.paused or not isinstance(args[0], (str, bytes)):
+            return
+        path = os.path.realpath(os.fsdecode(args[0]))
+        inside = path.startswith(str(self.forbidden) + os.sep)
+        if path.startswith(self.allowed) or (not inside and path.startswith(_environment())):
+            return
+        self.found.append(path)
+        raise UndeclaredRead(
+            f"the stage opened {path}, which it did not declare: read data through run.data, upstream artefacts "
+            "through run.inputs[…].open, and write through run.artefact, run.figure or run.write_csv"
+        )
+
+
+_watch = _Watch()
+_ENVIRONMENT: tuple[str, ...] = ()
+
+
+def _environment() -> tuple[str, ...]:
+    global _ENVIRONMENT
+    if not _ENVIRONMENT:
+        folders = [
+            sys.prefix,
+            sys.base_prefix,
+            *site.getsitepackages(),
+            site.getusersitepackages(),
+            *sysconfig.get_paths().values(),
+        ]
+        home = Path.home()
+        folders += [tempfile.gettempdir(), str(home / ".cache"), str(home / ".config"), str(home / ".matplotlib")]
+        folders += ["/usr", "/lib", "/etc", "/proc", "/sys", "/dev", "/opt", "/System", "/Library", "/var"]
+        _ENVIRONMENT = tuple(os.path.realpath(folder) + os.sep for folder in folders)
+    return _ENVIRONMENT
+
+
+@contextmanager
+def only_declared(root: Path, scratch: Path) -> Iterator[None]:
+    """Inside, opening a file of the project (or outside the environment) that is not in `scratch` is an error.
+
+    Raises UndeclaredRead at the end as well, where the stage swallowed it.
+    """
+    if not _watch.installed:
+        _watch.installed = True
+        sys.addaudithook(_watch.hook)
+    _environment()
+    _watch.forbidden = root.resolve()
+    own = {sys.prefix, sys.base_prefix, str(scratch.resolve())}
+    _watch.allowed = tuple(os.path.realpath(folder) + os.sep for folder in own)
+    _watch.found = []
+    try:
+        yield
+        if _watch.found:
+            raise UndeclaredRead(f"the stage opened {_watch.found[0]}, which it did not declare")
+    finally:
+        _watch.forbidden = None
+
+
+@contextmanager
+def paused() -> Iterator[None]:
+    """The engine itself reads, on the stage's behalf."""
+    _watch.paused += 1
+    try:
+        yield
+    finally:
+        _watch.paused -= 1
+
+
+@contextmanager
+def traced(source: Source) -> Iterator[set[tuple[str, int, str]]]:
+    """Collects (module, line, name) of every first-party code object that executes inside, in any thread."""
+    seen: set[CodeType] = set()
+    executed: set[tuple[str, int, str]] = set()
+    roots = (str(source.root / "posts") + os.sep,)
+
+    def note(frame: FrameType, event: str, arg: Any) -> None:
+        code = frame.f_code
+        if event == "call" and code not in seen:
+            seen.add(code)
+            if code.co_filename.startswith(roots):
+                path = Path(code.co_filename).relative_to(source.root).with_suffix("")
+                parts = path.parts[:-1] if path.name == "__init__" else path.parts
+                executed.add((".".join(parts), code.co_firstlineno, code.co_name))
+
+    previous = sys.getprofile()
+    sys.setprofile(note)
+    threading.setprofile(note)
+    try:
+        yield executed
+    finally:
+        sys.setprofile(previous)
+        threading.setprofile(None)  # type: ignore[arg-type]
+
+
+def uncovered(executed: set[tuple[str, int, str]], symbols: set[str], modules: set[str], source: Source) -> list[str]:
+    """Executed code that a fingerprint does not cover, as `module:symbol`."""
+    missing = []
+    for name, line, code_name in sorted(executed):
+        module = source.module(name)
+        if module is None or name.endswith(".experiment"):
+            continue
+        if code_name == "<module>":
+            if name not in modules:
+                missing.append(f"{name} (imported)")
+            continue
+        statement = module.at_line(line)
+        if statement is None or (statement.effect and f"{name}#effects" in symbols):
+            continue
+        if not any(f"{name}:{bound}" in symbols for bound in statement.binds):
+            missing.append(f"{name}:{' '.join(statement.binds) or line}")
+    return missing

@@ -119,7 +119,9 @@ class Experiment:
             raise ProjectError(f"the smoke profile has no part {sorted(unknown)}; known: config, data, grid")
         for name in self.smoke.get("config", {}):
             if name not in self.fields:
-                raise ProjectError(f'the smoke profile sets "{name}", no field of the config{nearest(name, self.fields)}')
+                raise ProjectError(
+                    f'the smoke profile sets "{name}", no field of the config{nearest(name, self.fields)}'
+                )
 
     def smoked(self) -> Experiment:
         """The same experiment under the smoke profile: smaller settings, data and grids, the same code."""

@@ -67,7 +67,9 @@ class Freshness:
 
     def retired(self) -> list[Line]:
         """Lines outside today's grids."""
-        wanted = {(stage.name, digest_value(keys)) for stage in self.experiment.stages.values() for keys in stage.points()}
+        wanted = {
+            (stage.name, digest_value(keys)) for stage in self.experiment.stages.values() for keys in stage.points()
+        }
         return [line for line in self.post.ledger.lines.values() if (line.stage, digest_value(line.keys)) not in wanted]
 
     def _state(self, stage: Stage, keys: Keys) -> State:
@@ -84,7 +86,9 @@ class Freshness:
     def fingerprint_of(self, stage: Stage, keys: Keys, line: Line) -> str:
         """The fingerprint that the recorded run has today."""
         config, data = self.config_now(keys, line.config), self.data_now(line.data)
-        return fingerprint(stage.name, keys, self.reach(stage).digest, config, data, self.upstream_now(stage, keys, line))
+        return fingerprint(
+            stage.name, keys, self.reach(stage).digest, config, data, self.upstream_now(stage, keys, line)
+        )
 
     def config_now(self, keys: Keys, read: Mapping[str, Any]) -> dict[str, Any]:
         """Today's values of the settings that a run read; one that is gone is None."""
@@ -142,7 +146,9 @@ class Freshness:
             elif state.line and upstream_entry(other, other_keys, state.line, entry["read"]) != entry:
                 changed = [n for n, digest in entry["read"].items() if part_digest(state.line, n) != digest]
                 reasons.append(f"upstream: {name} ran again and made another {', '.join(changed)}")
-        reasons += [f"upstream: {describe(entry['stage'], entry['keys'])} is no longer in the grid" for entry in then.values()]
+        reasons += [
+            f"upstream: {describe(entry['stage'], entry['keys'])} is no longer in the grid" for entry in then.values()
+        ]
         return reasons
 
     def _code_reasons(self, stage: Stage, line: Line) -> list[str]:
@@ -157,7 +163,9 @@ class Freshness:
                 word = "is new" if symbol not in then else "is gone" if symbol not in now.symbols else "changed"
                 chain = now.chain(symbol) if symbol in now.symbols else [symbol]
                 shown = " → ".join(_short(step, self.post.slug) for step in chain)
-                reasons.append(f"code: {_short(symbol, self.post.slug)} {word}" + (f" ({shown})" if len(chain) > 1 else ""))
+                reasons.append(
+                    f"code: {_short(symbol, self.post.slug)} {word}" + (f" ({shown})" if len(chain) > 1 else "")
+                )
         return reasons
 
 

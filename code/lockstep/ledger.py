@@ -130,7 +130,9 @@ def parse(text: bytes) -> Line:
             raise LedgerError(f"written in version {raw['v']} of the ledger, this engine reads version {VERSION}")
         line = msgspec.convert(raw, Line)
     except (ValueError, msgspec.ValidationError) as error:
-        raise LedgerError(f"not a whole ledger line ({error}): restore it from git, or delete it and run again") from None
+        raise LedgerError(
+            f"not a whole ledger line ({error}): restore it from git, or delete it and run again"
+        ) from None
     if line.sum != line.summed().sum:
         raise LedgerError(
             f"the line of {describe(line.stage, line.keys)} was edited after it was recorded (its checksum is "
@@ -144,7 +146,9 @@ def record(folder: Path, line: Line, provenance: Provenance) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     with locked(folder):
         line = line.summed()
-        write_whole(provenance_path(folder, line), msgspec.json.format(msgspec.json.encode(provenance), indent=1) + b"\n")
+        write_whole(
+            provenance_path(folder, line), msgspec.json.format(msgspec.json.encode(provenance), indent=1) + b"\n"
+        )
         path = folder / f"{line.stage}.jsonl"
         kept = [text for text in _texts(path) if _identity(text) != line.identity]
         write_whole(path, ("\n".join(sorted([*kept, line.text()], key=_sort_key)) + "\n").encode())

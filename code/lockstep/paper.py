@@ -1,26 +1,26 @@
 """What a paper published, from a post's `paper.toml`: reported values, margins, and each setting's source.
 
-    [[reported]]
-    metric = "log_likelihood"
-    keys = {source = "gan"}
-    value = 225
-    plus_minus = 2
-    where = "Table 1"
-    source = "goodfellow2014"
+[[reported]]
+metric = "log_likelihood"
+keys = {source = "gan"}
+value = 225
+plus_minus = 2
+where = "Table 1"
+source = "goodfellow2014"
 
-    [margin.log_likelihood]          # fixed before the run, final after it
-    value = 5
-    reason = "…"
+[margin.log_likelihood]          # fixed before the run, final after it
+value = 5
+reason = "…"
 
-    [config.learning_rate]           # one for each field of the Config: the source's value and its place
-    value = 0.1
-    where = "mnist.yaml of the authors' release"
+[config.learning_rate]           # one for each field of the Config: the source's value and its place
+value = 0.1
+where = "mnist.yaml of the authors' release"
 
-    [[deviation]]                    # a field that differs from the source
-    field = "epochs"
-    value = "no stopping rule"
-    where = "mnist.yaml"
-    reason = "…"
+[[deviation]]                    # a field that differs from the source
+field = "epochs"
+value = "no stopping rule"
+where = "mnist.yaml"
+reason = "…"
 """
 
 from __future__ import annotations
@@ -145,13 +145,15 @@ def undeclared(paper: Paper, experiment_fields: Mapping[str, Any], path: Path) -
             yield Problem(
                 str(path),
                 line,
-                f'the config has {field} = {value!r}, {setting.where} says {setting.value!r}: '
+                f"the config has {field} = {value!r}, {setting.where} says {setting.value!r}: "
                 f'declare it as a [[deviation]] with field = "{field}" and a reason',
             )
     for field in [*paper.config, *(deviation.field for deviation in paper.deviation)]:
         if field not in experiment_fields:
             yield Problem(
-                str(path), _line_of(text, field), f'"{field}" is no field of the config{nearest(field, experiment_fields)}'
+                str(path),
+                _line_of(text, field),
+                f'"{field}" is no field of the config{nearest(field, experiment_fields)}',
             )
 
 

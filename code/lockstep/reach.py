@@ -246,4 +246,3 @@ def _chains(node: ast.AST) -> Iterator[tuple[str, ...]]:
         elif isinstance(inner, ast.Constant) and isinstance(inner.value, str) and inner.value in WHOLE_POST:
             yield "", inner.value  # getattr(cls, "__subclasses__")
         stack.extend(ast.iter_child_nodes(inner))
-

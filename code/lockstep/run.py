@@ -81,7 +81,9 @@ class Input:
         with paused():
             path = self._fetch(self._artefacts[name])
         if path is None:
-            raise LockstepError(f'the artefact "{name}" of {where} is not at hand: run that stage again here with --force')
+            raise LockstepError(
+                f'the artefact "{name}" of {where} is not at hand: run that stage again here with --force'
+            )
         self.read[name] = self._artefacts[name]
         return path
 

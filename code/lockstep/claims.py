@@ -1,0 +1,141 @@
+"""Claims: does the data say what a sentence says?
+
+A claim's function returns its two sides. The engine compares them, paired over shared seeds, and the verdict must
+be the declared one. A claim that no data could refute is vacuous.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from lockstep.canonical import digest_syntax, digest_value
+from lockstep.errors import LockstepError, QueryError, nearest
+from lockstep.experiment import Claim
+from lockstep.freshness import Freshness
+from lockstep.measured import Measured, Measurements
+from lockstep.paper import Reported
+from lockstep.project import Post
+from lockstep.statistics import Comparison, compare
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """A claim with what the data say of it."""
+
+    claim: Claim
+    comparison: Comparison
+    sides: tuple[Any, Any]
+    unit: str
+    digits: int
+    vacuous: str = ""
+
+    @property
+    def holds(self) -> bool:
+        return self.comparison.verdict == self.claim.verdict
+
+    @property
+    def predicate(self) -> str:
+        """What was compared and found, in words."""
+        c, unit = self.comparison, f" {self.unit}" if self.unit else ""
+        if c.low is None or c.high is None:
+            return f"one pair only, with a difference of {c.mean:.{self.digits}f}{unit}: no verdict is possible"
+        level = "90 %" if c.margin is not None else "95 %"
+        span = f"the {level} interval of the paired difference, {c.low:.{self.digits}f} to {c.high:.{self.digits}f}{unit} (n = {c.n}),"
+        where = {
+            "greater": "lies above zero",
+            "less": "lies below zero",
+            "equivalent": f"lies within ± {c.margin}{unit}",
+            "undecided": f"does not lie within ± {c.margin}{unit}" if c.margin is not None else "holds zero",
+        }[c.verdict]
+        return f"{span} {where}".replace("-", "−")
+
+
+def judge(post: Post, freshness: Freshness, name: str) -> Judgement:
+    """Evaluate one claim. Raises QueryError for an unknown claim, or one whose values cannot be had."""
+    claims = freshness.experiment.claims
+    if name not in claims:
+        raise QueryError(f'there is no claim "{name}"{nearest(name, claims)}')
+    claim = claims[name]
+    measured = Measurements(freshness)
+    comparison, sides = _evaluate(post, claim, measured)
+    metric = next((side.metric for side in sides if isinstance(side, Measured)), None)
+    found = Judgement(claim, comparison, sides, metric.unit if metric else "", metric.digits if metric else 2)
+    return replace(found, vacuous=_vacuous(post, claim, freshness, measured, comparison))
+
+
+def _evaluate(post: Post, claim: Claim, measured: Measurements) -> tuple[Comparison, tuple[Any, Any]]:
+    margin = None
+    if claim.margin is not None:
+        if claim.margin not in post.paper.margin:
+            raise QueryError(
+                f'the claim "{claim.name}" names the margin "{claim.margin}"{nearest(claim.margin, post.paper.margin)}'
+            )
+        margin = post.paper.margin[claim.margin].value
+    try:
+        arguments = (measured, post.paper.find) if claim.compare.__code__.co_argcount == 2 else (measured,)
+        a, b = claim.compare(*arguments)
+    except LockstepError:
+        raise
+    except Exception as error:
+        raise QueryError(f'the claim "{claim.name}" raised {type(error).__name__}: {error}') from None
+    return compare(_differences(claim, a, b), margin), (a, b)
+
+
+def _differences(claim: Claim, a: Any, b: Any) -> list[float]:
+    if isinstance(a, Measured) and isinstance(b, Measured):
+        shared = [seed for seed in a.values if seed in b.values]
+        if not shared:
+            raise QueryError(f'the sides of the claim "{claim.name}" share no seed')
+        return [a.values[seed] - b.values[seed] for seed in shared]
+    if isinstance(a, Measured):
+        return [value - _constant(claim, b) for value in a.values.values()]
+    if isinstance(b, Measured):
+        return [_constant(claim, a) - value for value in b.values.values()]
+    return [_constant(claim, a) - _constant(claim, b)] * 2
+
+
+def _constant(claim: Claim, side: Any) -> float:
+    if isinstance(side, Reported):
+        return side.value
+    if isinstance(side, (int, float)) and not isinstance(side, bool):
+        return float(side)
+    raise QueryError(f'the claim "{claim.name}" returns {side!r}: expected measured or reported values')
+
+
+def _vacuous(post: Post, claim: Claim, freshness: Freshness, measured: Measurements, found: Comparison) -> str:
+    """Why no data could change the verdict, or nothing. Tried by putting other values in the place of each selection."""
+    if not measured.asked:
+        return "it reads no measured value"
+    scale = 1 + max(abs(value) for m in measured.asked for value in m.values.values()) + (found.margin or 0)
+    scale = 10 * (scale + max(abs(found.mean), 1))
+    names: list[str] = []
+    Measurements_ = lambda change: Measurements(freshness, substitute=change)  # noqa: E731
+    _evaluate(post, claim, Measurements_(lambda name, m: names.append(name) or m))
+    for target in dict.fromkeys(names):
+        for change in _changes(scale):
+            changed = Measurements_(lambda name, m, t=target, c=change: replace(m, values=c(m)) if name == t else m)
+            if _evaluate(post, claim, changed)[0].verdict != found.verdict:
+                return ""
+    return "no replacement of the values it reads changes its verdict"
+
+
+def _changes(scale: float) -> list[Callable[[Measured], dict[Any, float]]]:
+    return [
+        lambda m: {seed: value + scale for seed, value in m.values.items()},
+        lambda m: {seed: value - scale for seed, value in m.values.items()},
+        lambda m: {seed: value + scale * (-1) ** i for i, (seed, value) in enumerate(m.values.items())},
+    ]
+
+
+def declared_digests(post: Post) -> dict[str, str]:
+    """What a run records of the claims and margins as they stood: a later change of them shows."""
+    digests = {f"margin:{name}": digest_value(margin.value)[:16] for name, margin in post.paper.margin.items()}
+    if post.declaration.exists():
+        tree = ast.parse(post.declaration.read_text(encoding="utf-8"))
+        for node in tree.body:
+            if isinstance(node, ast.FunctionDef) and node.name in post.experiment.claims:
+                digests[f"claim:{node.name}"] = digest_syntax([node])[:16]
+    return digests

@@ -1,0 +1,119 @@
+"""Measured values: a selection of ledger rows that differ in nothing but their seed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, NoReturn
+
+from lockstep.errors import QueryError, nearest
+from lockstep.experiment import Experiment, Metric
+from lockstep.freshness import Freshness, State
+from lockstep.ledger import describe
+from lockstep.statistics import Summary, summarise
+
+
+def _no_truth(self: Any, *_: Any) -> NoReturn:
+    raise QueryError(
+        "a measured value has no truth value and no order: return both sides and let the claim compare them"
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class Measured:
+    """The values of a metric by seed (None where the stage has no seed), and the runs they come from."""
+
+    metric: Metric
+    where: Mapping[str, Any]
+    values: Mapping[Any, float]
+    states: tuple[State, ...] = ()
+    expected: int = 0
+
+    @property
+    def summary(self) -> Summary:
+        return summarise(list(self.values.values()))
+
+    @property
+    def text(self) -> str:
+        """As the prose writes it."""
+        summary = self.summary
+        return self.metric.format(summary.mean, summary.half)
+
+    __bool__ = __lt__ = __le__ = __gt__ = __ge__ = __float__ = __eq__ = _no_truth  # type: ignore[assignment]
+    __hash__ = object.__hash__
+
+
+@dataclass
+class Measurements:
+    """Answers queries of one post's ledger from the runs of today's grid."""
+
+    freshness: Freshness
+    substitute: Callable[[str, Measured], Measured] | None = None
+    asked: list[Measured] = field(default_factory=list)
+    _index: dict[str, list[tuple[State, dict[str, Any]]]] | None = None
+
+    @property
+    def experiment(self) -> Experiment:
+        return self.freshness.experiment
+
+    def __call__(self, metric: str, **where: Any) -> Measured:
+        """The selection's values by seed. Raises QueryError where it names nothing, or more than one kind of row."""
+        found = self.select(metric, where)
+        if self.substitute:
+            found = self.substitute(f"{metric} {sorted(where.items())}", found)
+        self.asked.append(found)
+        return found
+
+    def select(self, metric: str, where: Mapping[str, Any]) -> Measured:
+        declared = self.experiment.metric(metric)
+        if declared is None:
+            known = [other.name for other in self.experiment.metrics]
+            raise QueryError(f'there is no metric "{metric}"{nearest(metric, known)}')
+        rows = self._rows().get(metric, [])
+        if not rows:
+            raise QueryError(f'no run has a value of "{metric}" yet: run invoke build')
+        keys = {name for _, row in rows for name in self._keys_of(row)}
+        for name in where:
+            if name not in keys:
+                raise QueryError(f'no row of "{metric}" has a key "{name}"{nearest(name, keys)}')
+        matching = [
+            (s, row) for s, row in rows if all(name in row and str(row[name]) == str(v) for name, v in where.items())
+        ]
+        if not matching:
+            raise QueryError(f'no row of "{metric}" matches; there are: {self._candidates([row for _, row in rows])}')
+        kinds = {tuple((n, row[n]) for n in sorted(self._keys_of(row)) if n != "seed") for _, row in matching}
+        stages = {state.stage.name for state, _ in matching}
+        seeds = [row.get("seed") for _, row in matching]
+        if len(kinds) > 1 or len(stages) > 1 or len(set(seeds)) < len(seeds):
+            listed = self._candidates([row for _, row in matching])
+            raise QueryError(f'"{metric}" is ambiguous, it matches different kinds of rows: {listed}')
+        values = {row.get("seed"): float(row[metric]) for _, row in matching}
+        self._whole(matching[0][0])
+        return Measured(declared, dict(where), values, tuple(state for state, _ in matching))
+
+    def _whole(self, sample: State) -> None:
+        """Every seed of the same point must be in, and none may have failed: an average over what is left misleads."""
+        for keys in sample.stage.points():
+            if all(keys[name] == value for name, value in sample.keys.items() if name != "seed"):
+                state = self.freshness.state(sample.stage, keys)
+                if state.line is None or state.line.status == "failed":
+                    what = f"failed ({state.line.reason})" if state.line else "is missing"
+                    raise QueryError(f"incomplete: the run {describe(sample.stage.name, keys)} {what}")
+
+    def _rows(self) -> dict[str, list[tuple[State, dict[str, Any]]]]:
+        """Rows of the runs in today's grids, by the metrics they hold."""
+        if self._index is None:
+            self._index = {}
+            names = {metric.name for metric in self.experiment.metrics}
+            for state in self.freshness.all():
+                for row in state.line.rows if state.line else []:
+                    for name in names & set(row):
+                        self._index.setdefault(name, []).append((state, row))
+        return self._index
+
+    def _keys_of(self, row: Mapping[str, Any]) -> Iterator[str]:
+        return (name for name in row if self.experiment.metric(name) is None)
+
+    def _candidates(self, rows: list[dict[str, Any]]) -> str:
+        kinds = {"&".join(f"{n}={row[n]}" for n in self._keys_of(row) if n != "seed") or "(no keys)" for row in rows}
+        return "; ".join(sorted(kinds))

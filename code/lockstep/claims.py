@@ -20,6 +20,8 @@ from lockstep.paper import Reported
 from lockstep.project import Post
 from lockstep.statistics import Comparison, compare
 
+Change = Callable[[Measured], dict[Any, float]]
+
 
 @dataclass(frozen=True)
 class Judgement:
@@ -43,7 +45,8 @@ class Judgement:
         if c.low is None or c.high is None:
             return f"one pair only, with a difference of {c.mean:.{self.digits}f}{unit}: no verdict is possible"
         level = "90 %" if c.margin is not None else "95 %"
-        span = f"the {level} interval of the paired difference, {c.low:.{self.digits}f} to {c.high:.{self.digits}f}{unit} (n = {c.n}),"
+        bounds = f"{c.low:.{self.digits}f} to {c.high:.{self.digits}f}{unit} (n = {c.n})"
+        span = f"the {level} interval of the paired difference, {bounds},"
         where = {
             "greater": "lies above zero",
             "less": "lies below zero",
@@ -106,23 +109,23 @@ def _constant(claim: Claim, side: Any) -> float:
 
 
 def _vacuous(post: Post, claim: Claim, freshness: Freshness, measured: Measurements, found: Comparison) -> str:
-    """Why no data could change the verdict, or nothing. Tried by putting other values in the place of each selection."""
+    """Why no data could change the verdict, or nothing: tried by putting other values in place of each selection."""
     if not measured.asked:
         return "it reads no measured value"
-    scale = 1 + max(abs(value) for m in measured.asked for value in m.values.values()) + (found.margin or 0)
-    scale = 10 * (scale + max(abs(found.mean), 1))
-    names: list[str] = []
-    Measurements_ = lambda change: Measurements(freshness, substitute=change)  # noqa: E731
-    _evaluate(post, claim, Measurements_(lambda name, m: names.append(name) or m))
-    for target in dict.fromkeys(names):
+    largest = max(abs(value) for asked in measured.asked for value in asked.values.values())
+    scale = 10 * (1 + largest + (found.margin or 0) + abs(found.mean))
+    for target in dict.fromkeys(measured.names):
         for change in _changes(scale):
-            changed = Measurements_(lambda name, m, t=target, c=change: replace(m, values=c(m)) if name == t else m)
-            if _evaluate(post, claim, changed)[0].verdict != found.verdict:
+
+            def substitute(name: str, m: Measured, target: str = target, change: Change = change) -> Measured:
+                return replace(m, values=change(m)) if name == target else m
+
+            if _evaluate(post, claim, Measurements(freshness, substitute))[0].verdict != found.verdict:
                 return ""
     return "no replacement of the values it reads changes its verdict"
 
 
-def _changes(scale: float) -> list[Callable[[Measured], dict[Any, float]]]:
+def _changes(scale: float) -> list[Change]:
     return [
         lambda m: {seed: value + scale for seed, value in m.values.items()},
         lambda m: {seed: value - scale for seed, value in m.values.items()},

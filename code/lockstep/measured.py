@@ -50,6 +50,7 @@ class Measurements:
     freshness: Freshness
     substitute: Callable[[str, Measured], Measured] | None = None
     asked: list[Measured] = field(default_factory=list)
+    names: list[str] = field(default_factory=list)
     _index: dict[str, list[tuple[State, dict[str, Any]]]] | None = None
 
     @property
@@ -59,8 +60,9 @@ class Measurements:
     def __call__(self, metric: str, **where: Any) -> Measured:
         """The selection's values by seed. Raises QueryError where it names nothing, or more than one kind of row."""
         found = self.select(metric, where)
+        self.names.append(f"{metric} {sorted(where.items())}")
         if self.substitute:
-            found = self.substitute(f"{metric} {sorted(where.items())}", found)
+            found = self.substitute(self.names[-1], found)
         self.asked.append(found)
         return found
 

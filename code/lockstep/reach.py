@@ -107,7 +107,7 @@ class _Walk:
                 self.whole(star, f"{part}#effects")
 
     def subclasses_act(self) -> bool:
-        """Can defining a class do something, through a hook of a base or a metaclass that an executed module defines?"""
+        """Can defining a class do something, through a hook of a base or metaclass in an executed module?"""
         return any(
             isinstance(inner, FUNCTIONS) and inner.name in SUBCLASS_HOOKS
             for name in self.executed
@@ -232,7 +232,7 @@ def _imports(node: ast.stmt) -> bool:
 
 
 def _chains(node: ast.AST) -> Iterator[tuple[str, ...]]:
-    """Every maximal `name.attribute.attribute` in the code, and every attribute of anything else as `("", attribute)`."""
+    """Every maximal `name.attribute.attribute`, and every attribute of anything else as `("", attribute)`."""
     stack = [node]
     while stack:
         inner = stack.pop()

@@ -17,6 +17,7 @@ import sys
 import time
 import traceback
 from collections.abc import Iterable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib import metadata
@@ -162,27 +163,22 @@ def call(bench: Bench, stage: Stage, run: Run) -> list[dict[str, Any]]:
     """The stage's function, imported from the snapshot, guarded, and in the smoke profile traced."""
     source = bench.post.project.source
     serve(source)
-    with guard.paused():
-        module_name = f"posts.{bench.post.slug}.{stage.module}"
+    watch = guard.traced(source) if bench.trace else nullcontext(set[tuple[str, int, str]]())
     try:
-        with guard.only_declared(bench.post.project.root, run.scratch):
-            if not bench.trace:
-                result = getattr(importlib.import_module(module_name), stage.function)(run)
-            else:
-                with guard.traced(source) as executed:
-                    result = getattr(importlib.import_module(module_name), stage.function)(run)
+        with guard.only_declared(bench.post.project.root, run.scratch), watch as executed:
+            module = importlib.import_module(f"posts.{bench.post.slug}.{stage.module}")
+            result: Any = getattr(module, stage.function)(run)
     except LockstepError:
         raise
     except Exception as error:
         raise StageError(bench.post, stage, run.keys, error) from error
-    if bench.trace:
-        reached = Freshness(bench.post, bench.experiment).reach(stage)
-        if missing := guard.uncovered(executed, set(reached.symbols), reached.executed, source):
-            raise LockstepError(
-                f"{stage.name} executed code that its fingerprint does not cover: {', '.join(missing)}. "
-                "Name it where it is used, so that a change of it can be seen"
-            )
-    return [result] if isinstance(result, Mapping) else list(result or [])
+    reached = Freshness(bench.post, bench.experiment).reach(stage)
+    if missing := guard.uncovered(executed, set(reached.symbols), reached.executed, source):
+        raise LockstepError(
+            f"{stage.name} executed code that its fingerprint does not cover: {', '.join(missing)}. "
+            "Name it where it is used, so that a change of it can be seen"
+        )
+    return [dict(result)] if isinstance(result, Mapping) else list(result or [])
 
 
 class StageError(LockstepError):

@@ -24,9 +24,8 @@ PURE_CALLS = {
 }
 PURE_DECORATORS = {
     *("property staticmethod classmethod dataclass dataclasses.dataclass contextmanager cached_property".split()),
-    *(
-        "contextlib.contextmanager functools.wraps functools.cache functools.lru_cache functools.cached_property".split()
-    ),
+    *("contextlib.contextmanager functools.wraps functools.cache functools.lru_cache".split()),
+    "functools.cached_property",
     *("wraps cache lru_cache abstractmethod override final overload torch.no_grad torch.inference_mode".split()),
 }
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)

@@ -1,0 +1,113 @@
+"""Build: say what is stale and what it costs, run it, refresh the prose, verify everything, render.
+
+Frozen, it neither runs nor writes into the source: it verifies and renders, or fails.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+
+from lockstep import bindings, ledger, runner
+from lockstep.bindings import Binding
+from lockstep.check import check_all, misplaced
+from lockstep.errors import CheckFailed, LockstepError, ProjectError
+from lockstep.freshness import Freshness
+from lockstep.project import Post, Project
+from lockstep.resolve import Resolver, duration
+from lockstep.runner import Bench
+
+
+def build(project: Project, frozen: bool) -> None:
+    """Raises CheckFailed with every problem found, after everything that could be done was done and kept."""
+    errors: list[str] = []
+    if not frozen:
+        for slug in project.slugs:
+            try:
+                run(project.post(slug))
+                refresh(project.post(slug))
+            except LockstepError as error:
+                errors.append(f"{slug}: {error}")
+    problems = check_all(project)
+    if errors or problems:
+        text = [*errors, *([str(CheckFailed(problems))] if problems else [])]
+        raise LockstepError("\n".join(text))
+
+
+def run(post: Post, stages: Iterable[str] | None = None, force: bool = False) -> int:
+    """Run what is stale or missing of a post; returns how many runs that was."""
+    freshness = Freshness.of(post)
+    names = None if stages is None else list(stages)
+    for name in names or []:
+        if name not in freshness.experiment.stages:
+            known = ", ".join(freshness.experiment.stages)
+            raise ProjectError(f'the post "{post.slug}" has no stage "{name}"; known: {known}')
+    total = 0
+    todo = runner.plan(freshness, names, force)
+    if todo:
+        _announce(post, todo, freshness)
+    for name in dict.fromkeys(state.stage.name for state in todo):
+        # upstream of this stage has run by now: what it made may have changed nothing, and then nothing runs here
+        now = Freshness.of(post)
+        forced = force and (names is None or name in names)
+        ready = [s for s in runner.plan(now, [name], forced) if s.stage.name == name]
+        runner.run_all(Bench.published(post), ready, now)
+        total += len(ready)
+    return total
+
+
+def _announce(post: Post, todo: list[runner.State], freshness: Freshness) -> None:
+    seconds = runner.cost(post, todo)
+    estimate = "" if seconds is None else f", about {duration(seconds)}"
+    print(f"{post.slug}: {len(todo)} run{'s' if len(todo) > 1 else ''} to make{estimate}", file=sys.stderr)
+    for state in todo:
+        print(f"  {state.name}: {state.kind} ({'; '.join(state.reasons[:3])})", file=sys.stderr)
+
+
+def refresh(post: Post) -> list[tuple[int, str, str]]:
+    """Write today's values into the prose; returns (line, old, new) of each that changed."""
+    if not post.prose.exists():
+        return []
+    source = post.prose.read_text(encoding="utf-8")
+    resolver = Resolver(post)
+    changed: list[tuple[int, str, str]] = []
+
+    def text_of(binding: Binding) -> str:
+        if misplaced(binding):
+            return binding.text
+        try:
+            text = resolver.resolve(binding.kind, binding.target, binding.text)["text"]
+        except LockstepError:
+            return binding.text  # the check says what is wrong with it
+        if text != binding.text:
+            changed.append((binding.line, binding.text, text))
+        return text
+
+    refreshed = bindings.refresh(source, text_of)
+    if refreshed != source:
+        ledger.write_whole(post.prose, refreshed.encode())
+    for line, old, new in sorted(changed):
+        sentence = source.splitlines()[line - 1].strip()
+        print(
+            f"{post.project.relative(post.prose)}:{line}: {old or '(nothing)'} → {new}\n    {sentence}", file=sys.stderr
+        )
+    return sorted(changed)
+
+
+def smoke(post: Post, stages: Iterable[str] | None = None, folder: Path | None = None) -> list[ledger.Line]:
+    """The same code path, small, into a temporary folder; nothing of it enters the content."""
+    with tempfile.TemporaryDirectory(prefix="lockstep-smoke-") as temporary:
+        bench = Bench.smoke(post, folder or Path(temporary))
+        empty = _SmokePost(post, bench)
+        freshness = Freshness(empty, bench.experiment)
+        return runner.run_all(bench, runner.plan(freshness, stages), freshness)
+
+
+class _SmokePost(Post):
+    """A post whose ledger is the smoke profile's own."""
+
+    def __init__(self, post: Post, bench: Bench):
+        super().__init__(post.project, post.slug)
+        self.results = bench.results

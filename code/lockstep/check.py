@@ -1,0 +1,153 @@
+"""Verify a post without running or writing anything: ledger, freshness, prose, claims, settings, figures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from itertools import groupby
+
+from lockstep import bindings, lint
+from lockstep.bindings import Binding, Prose
+from lockstep.errors import LockstepError, Problem
+from lockstep.freshness import Freshness, State, config_defaults
+from lockstep.paper import PaperError, undeclared
+from lockstep.project import Post, Project
+from lockstep.resolve import Resolver
+from lockstep.store import digest_file
+
+BUILD = "run invoke build"
+
+
+def check_all(project: Project, slugs: list[str] | None = None) -> list[Problem]:
+    """Every problem of every post, sorted by place."""
+    return sorted(problem for slug in slugs or project.slugs for problem in check_post(project.post(slug)))
+
+
+def check_post(post: Post) -> list[Problem]:
+    """Every problem of one post. A post that does not load is one problem."""
+    relative = post.project.relative
+    try:
+        found = [*_ledger(post), *_runs(post), *_settings(post), *_prose(post)]
+    except PaperError as error:
+        found = [error.problem]
+    except LockstepError as error:
+        file, line, message = _placed(str(error), relative(post.declaration))
+        found = [Problem(file, line, message)]
+    return sorted({Problem(_short(post, problem.file), problem.line, problem.message) for problem in found})
+
+
+def _placed(message: str, otherwise: str) -> tuple[str, int, str]:
+    """A message that begins with file:line: gives its own place."""
+    file, _, rest = message.partition(":")
+    line, _, text = rest.partition(":")
+    return (file, int(line), text.strip()) if line.isdigit() else (otherwise, 1, message)
+
+
+def _short(post: Post, file: str) -> str:
+    return file.removeprefix(f"{post.project.root}/")
+
+
+def _ledger(post: Post) -> Iterator[Problem]:
+    yield from post.ledger.problems
+    for identity, line in post.ledger.lines.items():
+        path, number = post.ledger.places[identity]
+        if line.post != post.slug:
+            yield Problem(str(path), number, f'a run of the post "{line.post}" in the ledger of "{post.slug}"')
+        for place, digest in line.outputs.items():
+            made = post.folder / place
+            if not made.exists():
+                yield Problem(
+                    str(path), number, f"{place}, which this run made, is gone: restore it from git, or {BUILD}"
+                )
+            elif digest_file(made) != digest:
+                message = f"{place} is not what the run made (it was edited): restore it from git, or {BUILD}"
+                yield Problem(str(path), number, message)
+
+
+def _runs(post: Post) -> Iterator[Problem]:
+    states = [state for state in Freshness.of(post).all() if state.kind in ("stale", "missing")]
+    for stage, group in groupby(states, key=lambda state: state.stage.name):
+        runs = list(group)
+        for reasons, alike in groupby(runs, key=_cause):
+            yield _stale(post, stage, list(alike), reasons)
+
+
+def _cause(state: State) -> tuple[str, ...]:
+    return (state.kind, *state.reasons)
+
+
+def _stale(post: Post, stage: str, states: list[State], cause: tuple[str, ...]) -> Problem:
+    path = post.results / f"{stage}.jsonl"
+    first = states[0]
+    place = post.ledger.places.get(first.line.identity) if first.line else None
+    names = first.name if len(states) == 1 else f"{first.name} and {len(states) - 1} more"
+    reasons = "; ".join(cause[1:4]) + (f"; and {len(cause) - 4} more" if len(cause) > 4 else "")
+    return Problem(str(path), place[1] if place else 1, f"{names}: {cause[0]} ({reasons}): {BUILD}")
+
+
+def _settings(post: Post) -> Iterator[Problem]:
+    yield from undeclared(post.paper, config_defaults(post.experiment), post.folder / "paper.toml")
+
+
+def _prose(post: Post) -> Iterator[Problem]:
+    file = post.project.relative(post.prose)
+    if not post.prose.exists():
+        yield Problem(file, 1, "the post has code and no prose: write it, or remove the code")
+        return
+    prose = bindings.parse(post.prose.read_text(encoding="utf-8"))
+    yield from _metadata(prose, file)
+    resolver = Resolver(post)
+    shown = []
+    for binding in prose.bindings:
+        problem = misplaced(binding)
+        if problem is None:
+            try:
+                fields = resolver.resolve(binding.kind, binding.target, binding.text)
+            except LockstepError as error:
+                problem = str(error)
+            else:
+                shown.append(fields["text"])
+                if binding.kind in bindings.VALUES and binding.text != fields["text"]:
+                    problem = f'stale snapshot: the prose says "{binding.text}", {binding.target} is "{fields["text"]}": {BUILD}'
+                elif binding.kind == "claim" and any(c.isdigit() for c in binding.text):
+                    problem = f'the phrase "{binding.text}" of a claim holds a number: bind the number beside it'
+        if problem:
+            yield Problem(file, binding.line, problem)
+    yield from lint.unbound(prose, shown, file)
+
+
+def misplaced(binding: Binding) -> str | None:
+    """Why a binding may not stand where it does, or None."""
+    name = f"{binding.kind}:{binding.target}"
+    if binding.nested:
+        return f"{name} is nested in another binding: put them side by side"
+    if binding.place == "raw":
+        return f"{name} stands in raw HTML, where nothing refreshes it: write Markdown"
+    if binding.place == "heading":
+        return f"{name} stands in a heading, whose text must not change with results: move it into the text below"
+    if binding.place.startswith("metadata:") and binding.place != "metadata:summary":
+        return f"{name} stands in {binding.place.removeprefix('metadata:')}: of the header, only the summary may hold bindings"
+    if binding.kind in (*bindings.BLOCK, "figure") and not binding.alone:
+        return f"{name} must stand alone in its paragraph"
+    return None
+
+
+def _metadata(prose: Prose, file: str) -> Iterator[Problem]:
+    """What Pelican would drop an article for, without failing."""
+    for name in ("title", "date", "summary"):
+        if not prose.metadata.get(name, ("", 0))[0]:
+            yield Problem(file, 1, f"the header has no {name.capitalize()}: Pelican would drop the article")
+    value, line = prose.metadata.get("date", ("", 1))
+    if value and not _is_date(value):
+        yield Problem(file, line, f'"{value}" is no date: write YYYY-MM-DD, or Pelican drops the article')
+    status, line = prose.metadata.get("status", ("published", 1))
+    if status not in ("published", "draft", "hidden"):
+        yield Problem(file, line, f'"{status}" is no status: published, draft or hidden, or Pelican drops the article')
+
+
+def _is_date(text: str) -> bool:
+    try:
+        datetime.fromisoformat(text)
+    except ValueError:
+        return False
+    return True

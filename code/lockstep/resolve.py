@@ -1,0 +1,292 @@
+"""What each binding of a post shows: its text today, and everything that its pop-over tells."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+from lockstep.claims import Judgement, judge
+from lockstep.errors import LockstepError, QueryError, nearest
+from lockstep.freshness import Freshness
+from lockstep.ledger import Provenance
+from lockstep.measured import Measured, Measurements
+from lockstep.paper import Reported
+from lockstep.project import Post
+from lockstep.statistics import Comparison
+
+
+@dataclass
+class Resolver:
+    """Answers every binding of one post. Raises QueryError with the nearest valid name."""
+
+    post: Post
+    freshness: Freshness = field(init=False)
+    measurements: Measurements = field(init=False)
+    _judgements: dict[str, Judgement] = field(default_factory=dict)
+    _others: dict[str, Resolver] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.freshness = Freshness.of(self.post)
+        self.measurements = Measurements(self.freshness)
+
+    def resolve(self, kind: str, target: str, text: str) -> dict[str, Any]:
+        """Fields for the theme's partial of this kind; `text` among them is what the prose must say today."""
+        answer = getattr(self, f"_{kind}", None)
+        if answer is None:
+            raise QueryError(f'bindings of the kind "{kind}" are not known here')
+        return {"kind": kind, "text": text} | answer(target, text)
+
+    def _measured(self, target: str, text: str) -> dict[str, Any]:
+        name, where = query(target)
+        slug, _, metric = name.rpartition("/")
+        if slug and slug != self.post.slug:
+            if slug not in self._others:
+                self._others[slug] = Resolver(self.post.project.post(slug))
+            return self._others[slug]._measured(target.removeprefix(f"{slug}/"), text)
+        found = self.measurements.select(metric, where)
+        summary, line = found.summary, found.states[0].line
+        assert line is not None
+        shown: dict[str, Any] = {
+            "text": found.text,
+            "value": summary.mean,
+            "n": summary.n,
+            "interval": summary.half,
+            "unit": found.metric.unit,
+            "title": found.metric.title or metric.replace("_", " "),
+            "where": dict(where),
+            "seeds": list(found.values),
+            "values": [{"label": "" if s is None else f"seed {s}", "value": v} for s, v in found.values.items()],
+            "stage": line.stage,
+        }
+        return shown | self._explained(found)
+
+    def _explained(self, found: Measured) -> dict[str, Any]:
+        kept = [
+            p for state in found.states if state.line and (p := self.post.ledger.provenance(state.line)) is not None
+        ]
+        if not kept:
+            return {"command": "", "commit": "", "dirty": False, "hardware": "", "date": "", "duration": ""}
+        first, seconds = kept[0], sum(p.seconds for p in kept)
+        return {
+            "command": first.command,
+            "commit": first.commit[:10],
+            "dirty": any(p.dirty for p in kept),
+            "hardware": first.hardware,
+            "date": max(p.date for p in kept),
+            "duration": duration(seconds),
+        }
+
+    def _reported(self, target: str, text: str) -> dict[str, Any]:
+        name, where = query(target)
+        entry = self.post.paper.find(name, where)
+        return {
+            "text": self.reported_text(entry),
+            "value": entry.value,
+            "plus_minus": entry.plus_minus,
+            "where": entry.where,
+            "source": entry.source,
+            "note": " ".join(filter(None, [entry.means, entry.note])),
+        }
+
+    def reported_text(self, entry: Reported) -> str:
+        """With the digits that the source gives, and the metric's unit."""
+        metric = self.freshness.experiment.metric(entry.metric)
+        number = f"{entry.value:,.10g}" + ("" if entry.plus_minus is None else f" ± {entry.plus_minus:.10g}")
+        return number.replace("-", "−") + (f" {metric.unit}" if metric and metric.unit else "")
+
+    def _config(self, target: str, text: str) -> dict[str, Any]:
+        fields = self.freshness.experiment.fields
+        if target not in fields:
+            raise QueryError(f'the config has no field "{target}"{nearest(target, fields)}')
+        value = getattr(self.freshness.experiment.base, target)
+        setting, deviation = self.post.paper.config.get(target), self.post.paper.deviation_of(target)
+        if deviation:
+            note = f"Deviation: {deviation.where} has {deviation.value}. {deviation.reason}"
+        else:
+            note = f"As in {setting.where}." + (f" {setting.note}" if setting.note else "") if setting else ""
+        return {"text": config_text(value), "field": target, "value": value, "note": note}
+
+    def _given(self, target: str, text: str) -> dict[str, Any]:
+        if not target.strip():
+            raise QueryError('a given number needs its reason: [10](given: "why it may stand")')
+        return {"reason": target.strip()}
+
+    def _claim(self, target: str, text: str) -> dict[str, Any]:
+        found = self.judgement(target)
+        if found.vacuous:
+            raise QueryError(f'the claim "{target}" is vacuous: {found.vacuous}')
+        if not found.holds:
+            raise QueryError(
+                f'the claim "{target}" says {found.claim.verdict}, the data say {found.comparison.verdict}: {found.predicate}'
+            )
+        return {
+            "name": target,
+            "statement": found.claim.statement,
+            "verdict": found.claim.verdict,
+            "predicate": found.predicate,
+            "n": found.comparison.n,
+            "margin": found.comparison.margin,
+        }
+
+    def judgement(self, name: str) -> Judgement:
+        if name not in self._judgements:
+            self._judgements[name] = judge(self.post, self.freshness, name)
+        return self._judgements[name]
+
+    def _table(self, target: str, text: str) -> dict[str, Any]:
+        tables = self.freshness.experiment.tables
+        if target not in tables:
+            raise QueryError(f'there is no table "{target}"{nearest(target, tables)}')
+        try:
+            rows = tables[target].rows(Measurements(self.freshness), self.post.paper.find)
+        except LockstepError:
+            raise
+        except Exception as error:
+            raise QueryError(f'the table "{target}" raised {type(error).__name__}: {error}') from None
+        columns = list(dict.fromkeys(column for row in rows for column in row))
+        return {
+            "name": target,
+            "columns": columns,
+            "rows": [[self._cell(row.get(column, "")) for column in columns] for row in rows],
+        }
+
+    def _cell(self, cell: Any) -> dict[str, Any]:
+        if isinstance(cell, Measured):
+            note = f"n = {cell.summary.n}" if cell.summary.n > 1 else "one run"
+            return {"text": cell.text, "numeric": True, "measured": True, "note": note}
+        if isinstance(cell, Reported):
+            return {"text": self.reported_text(cell), "numeric": True, "measured": False, "note": cell.where}
+        if isinstance(cell, Comparison):
+            return {"text": cell.verdict, "numeric": False, "measured": False, "note": f"n = {cell.n}"}
+        return {
+            "text": str(cell),
+            "numeric": bool(re.fullmatch(r"[−\d][\d,.\s]*", str(cell))),
+            "measured": False,
+            "note": "",
+        }
+
+    def _figure(self, target: str, text: str) -> dict[str, Any]:
+        path = self.post.folder / target
+        if not text.strip():
+            raise QueryError(f"the figure {target} has no alt text: say in words what it shows")
+        made = {place: line for line in self.post.ledger.lines.values() for place in line.outputs}
+        if not path.exists():
+            there = [p.relative_to(self.post.folder).as_posix() for p in (self.post.folder / "figures").glob("*")]
+            raise QueryError(f"there is no figure {target}{nearest(target, there)}")
+        if target.startswith("figures/") and target not in made:
+            raise QueryError(f"no recorded run made {target}{nearest(target, made)}")
+        return {"src": target, "alt": text, "name": path.stem}
+
+    def _code(self, target: str, text: str) -> dict[str, Any]:
+        illustrative = target.endswith("?illustrative")
+        place, _, symbol = target.removesuffix("?illustrative").partition("#")
+        path = self.post.declaration.parent / place
+        if not path.is_file():
+            raise QueryError(
+                f"there is no code file {place}{nearest(place, [p.name for p in path.parent.glob('*.py')])}"
+            )
+        source = path.read_text(encoding="utf-8")
+        first, last = symbol_lines(source, symbol, place)
+        if not illustrative:
+            self._covered(path, symbol)
+        excerpt = "\n".join(source.splitlines()[first - 1 : last])
+        relative = self.post.project.relative(path)
+        return {
+            "path": relative,
+            "symbol": symbol,
+            "first": first,
+            "last": last,
+            "source": excerpt,
+            "language": "python",
+            "illustrative": illustrative,
+        }
+
+    def _covered(self, path: Path, symbol: str) -> None:
+        module = f"posts.{self.post.slug}.{path.stem}"
+        wanted = f"{module}:{symbol.partition('.')[0]}"
+        for stage in self.freshness.experiment.stages.values():
+            states = [self.freshness.state(stage, keys) for keys in stage.points()]
+            if any(state.kind == "fresh" for state in states) and wanted in self.freshness.reach(stage).symbols:
+                return
+        raise QueryError(
+            f"no fresh run of the post covers {path.name}#{symbol}: mark the excerpt ?illustrative, or run it"
+        )
+
+    def colophon(self) -> list[dict[str, Any]]:
+        """What ran, how often, how long and on what, a row a stage."""
+        rows = []
+        for stage in self.freshness.experiment.stages.values():
+            lines = [s.line for keys in stage.points() if (s := self.freshness.state(stage, keys)).line]
+            kept: list[Provenance] = [p for line in lines if line and (p := self.post.ledger.provenance(line))]
+            if kept:
+                rows.append(
+                    {
+                        "stage": stage.name,
+                        "runs": len(kept),
+                        "duration": duration(sum(p.seconds for p in kept)),
+                        "hardware": kept[0].hardware,
+                        "command": kept[0].command,
+                        "date": max(p.date for p in kept),
+                        "versions": kept[0].versions,
+                    }
+                )
+        return rows
+
+
+def query(target: str) -> tuple[str, dict[str, str]]:
+    """`name?key=value&key=value`, percent-decoded. Raises QueryError where it is not of that form."""
+    name, _, rest = target.partition("?")
+    where: dict[str, str] = {}
+    for pair in filter(None, rest.split("&")):
+        key, equals, value = pair.partition("=")
+        if not equals:
+            raise QueryError(f'"{pair}" is no selection: write key=value')
+        where[unquote(key)] = unquote(value)
+    return unquote(name), where
+
+
+def config_text(value: Any) -> str:
+    """A setting as prose writes it."""
+    if isinstance(value, (list, tuple)):
+        return ", ".join(config_text(item) for item in value)
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return str(value)
+    return f"{value:,}".replace("-", "−") if isinstance(value, int) else f"{value:.10g}".replace("-", "−")
+
+
+def duration(seconds: float) -> str:
+    """Time as people say it."""
+    if seconds < 100:
+        return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
+
+
+def symbol_lines(source: str, symbol: str, place: str) -> tuple[int, int]:
+    """First and last line of `Class.method`, decorators included. Raises QueryError naming the nearest symbol."""
+    body: list[ast.stmt] = ast.parse(source).body
+    node: ast.stmt | None = None
+    known: list[str] = []
+    prefix = ""
+    for part in symbol.split("."):
+        named: Mapping[str, ast.stmt] = {name: inner for inner in body for name in _names(inner)}
+        known += [prefix + name for name in named]
+        if part not in named:
+            raise QueryError(f'{place} has no symbol "{symbol}"{nearest(symbol, known)}')
+        node = named[part]
+        prefix += part + "."
+        body = node.body if isinstance(node, ast.ClassDef) else []
+    assert node is not None
+    first = min([node.lineno, *(d.lineno for d in getattr(node, "decorator_list", []))])
+    return first, node.end_lineno or first
+
+
+def _names(node: ast.stmt) -> list[str]:
+    if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+        return [node.name]
+    targets = node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
+    return [target.id for target in targets if isinstance(target, ast.Name)]

@@ -68,8 +68,8 @@ def _runs(post: Post) -> Iterator[Problem]:
     states = [state for state in Freshness.of(post).all() if state.kind in ("stale", "missing")]
     for stage, group in groupby(states, key=lambda state: state.stage.name):
         runs = list(group)
-        for reasons, alike in groupby(runs, key=_cause):
-            yield _stale(post, stage, list(alike), reasons)
+        for cause, alike in groupby(runs, key=_cause):
+            yield _stale(post, stage, list(alike), cause)
 
 
 def _cause(state: State) -> tuple[str, ...]:
@@ -81,8 +81,9 @@ def _stale(post: Post, stage: str, states: list[State], cause: tuple[str, ...]) 
     first = states[0]
     place = post.ledger.places.get(first.line.identity) if first.line else None
     names = first.name if len(states) == 1 else f"{first.name} and {len(states) - 1} more"
-    reasons = "; ".join(cause[1:4]) + (f"; and {len(cause) - 4} more" if len(cause) > 4 else "")
-    return Problem(str(path), place[1] if place else 1, f"{names}: {cause[0]} ({reasons}): {BUILD}")
+    kind, *reasons = cause
+    more = f"; and {len(reasons) - 3} more" if len(reasons) > 3 else ""
+    return Problem(str(path), place[1] if place else 1, f"{names}: {kind} ({'; '.join(reasons[:3])}{more}): {BUILD}")
 
 
 def _settings(post: Post) -> Iterator[Problem]:
@@ -108,7 +109,8 @@ def _prose(post: Post) -> Iterator[Problem]:
             else:
                 shown.append(fields["text"])
                 if binding.kind in bindings.VALUES and binding.text != fields["text"]:
-                    problem = f'stale snapshot: the prose says "{binding.text}", {binding.target} is "{fields["text"]}": {BUILD}'
+                    says = f'the prose says "{binding.text}", {binding.target} is "{fields["text"]}"'
+                    problem = f"stale snapshot: {says}: {BUILD}"
                 elif binding.kind == "claim" and any(c.isdigit() for c in binding.text):
                     problem = f'the phrase "{binding.text}" of a claim holds a number: bind the number beside it'
         if problem:
@@ -126,7 +128,8 @@ def misplaced(binding: Binding) -> str | None:
     if binding.place == "heading":
         return f"{name} stands in a heading, whose text must not change with results: move it into the text below"
     if binding.place.startswith("metadata:") and binding.place != "metadata:summary":
-        return f"{name} stands in {binding.place.removeprefix('metadata:')}: of the header, only the summary may hold bindings"
+        field = binding.place.removeprefix("metadata:")
+        return f"{name} stands in {field}: of the header, only the summary may hold bindings"
     if binding.kind in (*bindings.BLOCK, "figure") and not binding.alone:
         return f"{name} must stand alone in its paragraph"
     return None

@@ -57,9 +57,7 @@ def build(frozen: bool, render: bool = True) -> None:
     project = Project.find()
     build(project, frozen)
     if render:
-        from lockstep.site.generate import generate
-
-        generate(project)
+        raise LockstepError("rendering is not built yet: use --no-render")
 
 
 def check() -> None:

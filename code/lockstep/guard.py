@@ -33,6 +33,7 @@ class _Watch:
         self.installed = False
         self.forbidden: Path | None = None
         self.allowed: tuple[str, ...] = ()
+        self.opened: set[str] = set()
         self.found: list[str] = []
         self.paused = 0
 
@@ -41,7 +42,7 @@ class _Watch:
             return
         path = os.path.realpath(os.fsdecode(args[0]))
         inside = path.startswith(str(self.forbidden) + os.sep)
-        if path.startswith(self.allowed) or (not inside and path.startswith(_environment())):
+        if path in self.opened or path.startswith(self.allowed) or (not inside and path.startswith(_environment())):
             return
         self.found.append(path)
         raise UndeclaredRead(
@@ -85,12 +86,18 @@ def only_declared(root: Path, scratch: Path) -> Iterator[None]:
     own = {sys.prefix, sys.base_prefix, str(scratch.resolve())}
     _watch.allowed = tuple(os.path.realpath(folder) + os.sep for folder in own)
     _watch.found = []
+    _watch.opened = set()
     try:
         yield
         if _watch.found:
             raise UndeclaredRead(f"the stage opened {_watch.found[0]}, which it did not declare")
     finally:
         _watch.forbidden = None
+
+
+def declare(path: Path) -> None:
+    """The stage may read this file: it came by it through its run."""
+    _watch.opened.add(os.path.realpath(path))
 
 
 @contextmanager

@@ -12,8 +12,9 @@ from collections.abc import Iterable, Iterator
 from lockstep.bindings import IMAGE, LINK, Prose
 from lockstep.errors import Problem
 
-_WORDS = (
-    "twice|thrice|half|halves|halved|doubled?|doubles|tripled?|triples|(?:two|three|four|five|ten|hundred|\\d+)-?fold"
+_WORDS = "|".join(
+    "twice thrice half halves halved doubled? doubles tripled? triples".split()
+    + [r"(?:two|three|four|five|ten|hundred|\d+)-?fold"]
 )
 _UNITS = (
     "nats?|bits?|ms|s|seconds?|minutes?|min|hours?|h|days?|KB|MB|GB|TB|KiB|MiB|GiB|FLOPs?|GFLOPs?|TFLOPs?|Hz|kHz|GHz"

@@ -122,7 +122,8 @@ class Resolver:
             raise QueryError(f'the claim "{target}" is vacuous: {found.vacuous}')
         if not found.holds:
             raise QueryError(
-                f'the claim "{target}" says {found.claim.verdict}, the data say {found.comparison.verdict}: {found.predicate}'
+                f'the claim "{target}" says {found.claim.verdict}, the data say '
+                f"{found.comparison.verdict}: {found.predicate}"
             )
         return {
             "name": target,

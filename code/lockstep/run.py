@@ -18,7 +18,7 @@ from typing import Any, NoReturn
 
 from lockstep.canonical import digest_value
 from lockstep.errors import LockstepError, RunFailed, nearest
-from lockstep.guard import paused
+from lockstep.guard import declare, paused
 
 
 class RecordingConfig:
@@ -85,6 +85,7 @@ class Input:
                 f'the artefact "{name}" of {where} is not at hand: run that stage again here with --force'
             )
         self.read[name] = self._artefacts[name]
+        declare(path)
         return path
 
     def csv(self, name: str) -> list[dict[str, Any]]:

@@ -16,7 +16,7 @@ from lockstep.errors import LockstepError, QueryError, nearest
 from lockstep.experiment import Claim
 from lockstep.freshness import Freshness
 from lockstep.measured import Measured, Measurements
-from lockstep.paper import Reported
+from lockstep.paper import Published, Reported
 from lockstep.project import Post
 from lockstep.statistics import Comparison, compare
 
@@ -72,13 +72,9 @@ def judge(post: Post, freshness: Freshness, name: str) -> Judgement:
 def _evaluate(post: Post, claim: Claim, measured: Measurements) -> tuple[Comparison, tuple[Any, Any]]:
     margin = None
     if claim.margin is not None:
-        if claim.margin not in post.paper.margin:
-            raise QueryError(
-                f'the claim "{claim.name}" names the margin "{claim.margin}"{nearest(claim.margin, post.paper.margin)}'
-            )
-        margin = post.paper.margin[claim.margin].value
+        margin = Published(post.paper).margin(claim.margin)
     try:
-        arguments = (measured, post.paper.find) if claim.compare.__code__.co_argcount == 2 else (measured,)
+        arguments = (measured, Published(post.paper)) if claim.compare.__code__.co_argcount == 2 else (measured,)
         a, b = claim.compare(*arguments)
     except LockstepError:
         raise

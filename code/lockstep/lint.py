@@ -12,18 +12,15 @@ from collections.abc import Iterable, Iterator
 from lockstep.bindings import IMAGE, LINK, Prose
 from lockstep.errors import Problem
 
-_WORDS = "|".join(
-    "twice thrice half halves halved doubled? doubles tripled? triples".split()
-    + [r"(?:two|three|four|five|ten|hundred|\d+)-?fold"]
-)
+_WORDS = "twice|thrice|half|halves|halved|doubled?|doubles|tripled?|triples|(?:two|three|four|five|ten|hundred)-?fold"
 _UNITS = (
     "nats?|bits?|ms|s|seconds?|minutes?|min|hours?|h|days?|KB|MB|GB|TB|KiB|MiB|GiB|FLOPs?|GFLOPs?|TFLOPs?|Hz|kHz|GHz"
     "|W|kW|J|€|\\$|USD|EUR|points?|pp|dB|epochs|updates|parameters"
 )
 _NUMBER = r"\d[\d,]*(?:\.\d+)?(?:e[+-]?\d+)?"
 _REFERENCE = re.compile(
-    r"\b(?:sections?|sec\.|§|tables?|figures?|fig\.|equations?|eq\.|chapters?|versions?|v|Python|CC BY|appendix|algorithm)"
-    r"[ \u00a0]?[A-Z]?\d[\d.]*",
+    r"\b(?:sections?|sec\.|§|tables?|figures?|fig\.|equations?|eq\.|chapters?|versions?|v|Python|CC BY|appendix"
+    r"|algorithm)[ \u00a0]?[A-Z]?\d[\d.]*",
     re.IGNORECASE,
 )
 _FLAGGED = [

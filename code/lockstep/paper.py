@@ -120,6 +120,22 @@ def read(path: Path) -> Paper:
         raise PaperError(path, _line_of(text, str(error)), str(error)) from None
 
 
+@dataclasses.dataclass(frozen=True)
+class Published:
+    """What claims and tables are given: `reported("metric", key=value)`, and the margins declared beforehand."""
+
+    paper: Paper
+
+    def __call__(self, metric: str, **where: Any) -> Reported:
+        return self.paper.find(metric, where)
+
+    def margin(self, name: str) -> float:
+        """A margin of paper.toml. Raises QueryError."""
+        if name not in self.paper.margin:
+            raise QueryError(f"paper.toml declares no [margin.{name}]{nearest(name, self.paper.margin)}")
+        return self.paper.margin[name].value
+
+
 class PaperError(LockstepError):
     """`paper.toml` does not parse."""
 

@@ -15,7 +15,7 @@ from lockstep.errors import LockstepError, QueryError, nearest
 from lockstep.freshness import Freshness
 from lockstep.ledger import Provenance
 from lockstep.measured import Measured, Measurements
-from lockstep.paper import Reported
+from lockstep.paper import Published, Reported
 from lockstep.project import Post
 from lockstep.statistics import Comparison
 
@@ -144,7 +144,7 @@ class Resolver:
         if target not in tables:
             raise QueryError(f'there is no table "{target}"{nearest(target, tables)}')
         try:
-            rows = tables[target].rows(Measurements(self.freshness), self.post.paper.find)
+            rows = tables[target].rows(Measurements(self.freshness), Published(self.post.paper))
         except LockstepError:
             raise
         except Exception as error:

@@ -43,7 +43,7 @@ def scores_are_positive(measured):
 @mini.table
 def scores(measured, reported):
     """The score."""
-    return [{"what": "ours", "score": measured("score")}, {"what": "theirs", "score": reported("score", {})}]
+    return [{"what": "ours", "score": measured("score")}, {"what": "theirs", "score": reported("score")}]
 '''
 
 TRAIN = '''

@@ -51,13 +51,15 @@ def guarded(action: Callable[[], None]) -> int:
     return 0
 
 
-def build(frozen: bool, render: bool = True) -> None:
+def build(frozen: bool, render: bool = True, settings: str = "pelicanconf.py") -> None:
     from lockstep.build import build
 
     project = Project.find()
     build(project, frozen)
     if render:
-        raise LockstepError("rendering is not built yet: use --no-render")
+        from lockstep.site.generate import generate
+
+        print(f"the site is in {generate(project, settings)}")
 
 
 def check() -> None:

@@ -21,6 +21,9 @@ from typing import Any
 from lockstep.errors import LockstepError
 from lockstep.source import Source
 
+# imports, and libraries that show or inspect source lines: of code that the fingerprint covers
+READERS_OF_CODE = ("tokenize", "linecache", "importlib._bootstrap_external", "_frozen_importlib_external")
+
 
 class UndeclaredRead(LockstepError, PermissionError):
     """A stage opened a file that it did not declare."""
@@ -44,8 +47,8 @@ class _Watch:
         inside = path.startswith(str(self.forbidden) + os.sep)
         if path in self.opened or path.startswith(self.allowed) or (not inside and path.startswith(_environment())):
             return
-        if sys._getframe(1).f_globals.get("__name__") in ("tokenize", "linecache"):
-            return  # a library shows or inspects source lines: of code that the fingerprint covers
+        if sys._getframe(1).f_globals.get("__name__") in READERS_OF_CODE:
+            return
         self.found.append(path)
         raise UndeclaredRead(
             f"the stage opened {path}, which it did not declare: read data through run.data, upstream artefacts "

@@ -16,7 +16,7 @@ from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import ModuleType
 
-from lockstep import ledger, paper
+from lockstep import guard, ledger, paper
 from lockstep.errors import LockstepError, ProjectError, nearest
 from lockstep.experiment import Experiment
 from lockstep.source import Source
@@ -152,7 +152,8 @@ class _Loader(importlib.abc.SourceLoader):
     def get_data(self, path: str | bytes) -> bytes:
         if str(path) != str(self.path):
             raise OSError(f"no cached bytecode: {path}")
-        module = self.source.module(self.name)
+        with guard.paused():
+            module = self.source.module(self.name)
         assert module is not None
         return module.text.encode()
 

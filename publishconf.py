@@ -1,0 +1,10 @@
+"""Settings of the published site."""
+
+import os
+
+from pelicanconf import *  # noqa: F403
+
+SITEURL = os.environ.get("SITEURL", "https://example.org")
+RELATIVE_URLS = False
+FEED_DOMAIN = SITEURL
+FEED_ALL_ATOM = "feed.atom"

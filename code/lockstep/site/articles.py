@@ -31,7 +31,9 @@ class Reader(MarkdownReader):
         )
         self.bibliography = Bibliography.read(self.project.root / "content" / "references.bib")
         self.extension = Bindings(self.render)
-        self.settings["MARKDOWN"]["extensions"].append(self.extension)
+        markdown = self.settings["MARKDOWN"]
+        own = {**markdown, "extensions": [*markdown["extensions"], self.extension]}
+        self.settings = {**self.settings, "MARKDOWN": own}
 
     def read(self, source_path: str) -> tuple[str, dict[str, Any]]:
         """Content and metadata of one file. Raises what it also keeps in `failures`."""

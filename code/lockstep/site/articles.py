@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -45,13 +46,13 @@ class Reader(MarkdownReader):
         self.extension.page = page
         try:
             content, metadata = super().read(source_path)
-            found = [(b.kind, b.target) for b in bindings.parse(path.read_text(encoding="utf-8")).bindings]
-            expected = [item for item in found if item[0] != "figure" or item[1].startswith("figures/")]
-            if sorted(expected) != sorted(page.rendered):
-                lost = sorted({f"{k}:{t}" for k, t in expected} ^ {f"{k}:{t}" for k, t in page.rendered})
-                raise LockstepError(
-                    f"bindings in the source and on the page differ: {', '.join(lost) or 'their number'}"
-                )
+            self.verify(path, page)
+            ran = page.resolver is not None and page.resolver.post.declaration.exists()
+            metadata["lockstep"] = {
+                "references": page.references(),
+                "colophon": page.resolver.colophon() if page.resolver and ran else [],
+                "toc": getattr(self._md, "toc", "") if path.name == "index.md" else "",
+            }
         except LockstepError as error:
             failures.append(Problem(relative, 1, str(error)))
             raise
@@ -59,13 +60,15 @@ class Reader(MarkdownReader):
             failures.append(Problem(relative, 1, f"{type(error).__name__}: {error}"))
             raise
         read.add(path)
-        metadata["lockstep"] = {
-            "references": page.references(),
-            "colophon": page.resolver.colophon() if page.resolver and post and post.declaration.exists() else [],
-            "toc": getattr(self._md, "toc", ""),
-            "slug": slug,
-        }
         return content, metadata
+
+    def verify(self, path: Path, page: Page) -> None:
+        """What the source binds is what the page shows. Raises LockstepError."""
+        found = bindings.parse(path.read_text(encoding="utf-8")).bindings
+        expected = Counter((b.kind, b.target) for b in found if b.kind != "figure" or b.target.startswith("figures/"))
+        if (shown := Counter(page.rendered)) != expected:
+            lost = ", ".join(f"{kind}:{target}" for kind, target in [*(expected - shown), *(shown - expected)])
+            raise LockstepError(f"bindings in the source and on the page differ: {lost}")
 
     def render(self, fields: dict[str, Any]) -> str:
         """One binding through the theme's partial of its kind."""

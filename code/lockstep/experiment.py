@@ -110,6 +110,7 @@ class Experiment:
     stages: dict[str, Stage] = field(default_factory=dict, init=False)
     claims: dict[str, Claim] = field(default_factory=dict, init=False)
     tables: dict[str, Table] = field(default_factory=dict, init=False)
+    base: Any = field(default=None, init=False)
 
     def __post_init__(self) -> None:
         if not (dataclasses.is_dataclass(self.config) and self.config.__dataclass_params__.frozen):  # type: ignore[attr-defined]

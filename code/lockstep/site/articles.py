@@ -51,7 +51,7 @@ class Reader(MarkdownReader):
             metadata["lockstep"] = {
                 "references": page.references(),
                 "colophon": page.resolver.colophon() if page.resolver and ran else [],
-                "toc": getattr(self._md, "toc", "") if path.name == "index.md" else "",
+                "toc": self.contents if path.name == "index.md" else "",
             }
         except LockstepError as error:
             failures.append(Problem(relative, 1, str(error)))
@@ -61,6 +61,10 @@ class Reader(MarkdownReader):
             raise
         read.add(path)
         return content, metadata
+
+    def _parse_metadata(self, meta: Any) -> dict[str, Any]:
+        self.contents = getattr(self._md, "toc", "")  # the summary, converted next, has none
+        return super()._parse_metadata(meta)
 
     def verify(self, path: Path, page: Page) -> None:
         """What the source binds is what the page shows. Raises LockstepError."""

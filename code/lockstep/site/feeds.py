@@ -6,13 +6,14 @@ import re
 from typing import Any
 
 PROVENANCE = re.compile(r'<span class="provenance".*?</span><!--end-->', re.DOTALL)
+MARK = re.compile(r'<button\b[^>]*class="mark"[^>]*>.*?</button>')
 BUTTON = re.compile(r"<button\b[^>]*>(.*?)</button>", re.DOTALL)
 WRAPPER = re.compile(r"</?data\b[^>]*>")
 
 
 def plain_text(html: str) -> str:
     """Without pop-overs and buttons; their visible text stays."""
-    return WRAPPER.sub("", BUTTON.sub(r"\1", PROVENANCE.sub("", html)))
+    return WRAPPER.sub("", BUTTON.sub(r"\1", MARK.sub("", PROVENANCE.sub("", html))))
 
 
 def plain(context: Any, feed: Any) -> None:

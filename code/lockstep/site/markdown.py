@@ -177,7 +177,7 @@ class Binder(Treeprocessor):
         """The HTML inside an element."""
         parts = [_escape(element.text or "")]
         for child in element:
-            parts.append(self.md.serializer(child) + _escape(child.tail or ""))
+            parts.append(self.md.serializer(child))  # its tail included
         return "".join(parts)
 
     def put(self, link: etree.Element, parents: dict[etree.Element, etree.Element], html: str) -> None:

@@ -38,10 +38,10 @@ def sample(generator: Generator, count: int, seed: int) -> Tensor:
     return generator(generator.sample_noise(count, torch.Generator().manual_seed(SAMPLING + seed)))
 
 
-def parzen(run: Run) -> dict[str, float | str]:
+def parzen(run: Run) -> list[dict[str, float | str]]:
     """Score the generator of one training run: the curve on validation images, the last epoch on the test images.
 
-    Output: likelihood.csv, a row for each kept epoch.
+    Returns the score on the test images, then a row for each kept epoch, which likelihood.csv holds as well.
     """
     config = run.config
     torch.set_num_threads(1)
@@ -60,7 +60,8 @@ def parzen(run: Run) -> dict[str, float | str]:
         run.progress(number, len(config.snapshots), log_likelihood=mean)
     run.write_csv("likelihood.csv", curve)
     mean, error = score(torch.from_numpy(test_images(arrays)), samples_NX, width)
-    return {"source": "gan", "log_likelihood": mean, "standard_error": error, "width": width}
+    final = {"source": "gan", "log_likelihood": mean, "standard_error": error, "width": width}
+    return [final, *({"epoch": row["epoch"], "validation_log_likelihood": row["log_likelihood"]} for row in curve)]
 
 
 def baselines(run: Run) -> list[dict[str, float | str]]:

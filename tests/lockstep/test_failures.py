@@ -1,0 +1,233 @@
+"""Every way to fail, through the real commands: the exit code, and a message that says where, what and how to mend it."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+from mini import create, edit, lockstep
+
+PROSE = "content/mini/index.md"
+PAPER = "content/mini/paper.toml"
+POST = "code/posts/mini/experiment.py"
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory) -> Path:
+    root = create(tmp_path_factory.mktemp("mini"))
+    assert lockstep(root, "build", "--no-render").returncode == 0
+    return root
+
+
+@pytest.fixture
+def project(built, tmp_path) -> Path:
+    return Path(shutil.copytree(built, tmp_path / "mini"))
+
+
+def add(project: Path, text: str) -> None:
+    path = project / PROSE
+    path.write_text(path.read_text() + "\n" + text + "\n")
+
+
+FAILURES = {
+    # what: (a line added to the prose, a part of the message)
+    "unknown metric": ("[1](measured:scor)", 'there is no metric "scor"; did you mean "score"?'),
+    "unknown key": ("[1](measured:score?sed=1)", 'has a key "sed"; did you mean "seed"?'),
+    "no such row": ("[1](measured:score?seed=9)", 'no row of "score" matches'),
+    "unknown post": ("[1](measured:minu/score)", 'there is no post "minu"; did you mean "mini"?'),
+    "stale snapshot": ("[1.0](config:scale)", 'stale snapshot: the prose says "1.0", scale is "2"'),
+    "unknown field": ("[1](config:scal)", 'no field "scal"; did you mean "scale"?'),
+    "unknown claim": ("[so](claim:scores_are_negative)", 'there is no claim "scores_are_negative"'),
+    "a number in a claim's phrase": ("[over 9 points](claim:scores_are_positive)", "holds a number"),
+    "given without reason": ("[5](given:)", "needs its reason"),
+    "missing alt text": ("![](figures/x.svg)", "has no alt text"),
+    "missing figure": ("![A curve.](figures/x.svg)", "there is no figure figures/x.svg"),
+    "unknown table": ("[Scores.](table:score)", 'there is no table "score"; did you mean "scores"?'),
+    "missing symbol": ("[Net.](code:layers.py#Nett)", 'no symbol "Nett"; did you mean "Net"?'),
+    "uncovered symbol": ("[Unused.](code:helpers.py#unused)", "no fresh run of the post covers helpers.py#unused"),
+    "nested binding": ("[it is [1](measured:score)](claim:scores_are_positive)", "is nested in another binding"),
+    "binding in a heading": ("## Score [1](measured:score)", "stands in a heading"),
+    "binding in raw HTML": ("<div>\n[1](measured:score)\n</div>", "stands in raw HTML"),
+    "a table within a sentence": ("See [Scores.](table:scores) here.", "must stand alone in its paragraph"),
+    "an unbound decimal": ("It took 3.7 of them.", '"3.7" is a decimal that nothing binds'),
+    "an unbound percentage": ("That is 12 % more.", '"12 %" is a percentage'),
+    "an unbound multiple": ("It is twice as good.", '"twice" is a multiple in words'),
+    "an unbound integer that the page shows": ("The paper says 225 here.", '"225" is an integer that a binding'),
+}
+
+
+@pytest.mark.parametrize("what", FAILURES)
+def test_a_failure_in_prose_names_file_line_and_way_out(project, what):
+    text, message = FAILURES[what]
+    add(project, text)
+    line = (project / PROSE).read_text().splitlines().index(text.splitlines()[-1 if text[0] != "<" else 0]) + 1
+    done = lockstep(project, "build", "--frozen", "--no-render")
+    assert done.returncode == 1
+    assert message in done.stderr
+    assert any(f"{PROSE}:{n}: " in done.stderr for n in (line, line + 1))
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    "text", ["## Section 4.2", "In 2014, on 28×28 pixels, see Table 1 and section 3.1 of Python 3.11.", "`3.7`"]
+)
+def test_numbers_in_names_years_shapes_sections_and_code_pass(project, text):
+    add(project, text)
+    done = lockstep(project, "check")
+    assert done.returncode == 0, done.stderr
+
+
+EDITS = {
+    # what: (file, old, new, a part of the message)
+    "a claim with another verdict": (POST, 'claim("greater")', 'claim("less")', "says less, the data say greater"),
+    "a vacuous claim": (POST, 'measured("score"), 0\n', 'measured("score"), measured("score")\n', "is vacuous"),
+    "a claim that reads nothing": (
+        POST,
+        'return measured("score"), 0\n',
+        "return 1, 0\n",
+        "it reads no measured value",
+    ),
+    "a claim that asks a value for its truth": (
+        POST,
+        'measured("score"), 0\n',
+        '0 if measured("score") else 1, 0\n',
+        "no truth",
+    ),
+    "a deviation that is not declared": (POST, "unread: int = 7", "unread: int = 8", "declare it as a [[deviation]]"),
+    "a field without source": (
+        PAPER,
+        '[config.unread]\nvalue = 7\nwhere = "section 3"\n',
+        "",
+        "neither [config.unread]",
+    ),
+    "a paper.toml that does not parse": (PAPER, "value = 225", "value = ", "paper.toml:3: not valid TOML"),
+    "a paper.toml of another shape": (PAPER, "value = 225", 'value = "much"', "Expected `float`"),
+    "an article without title": (PROSE, "Title: Mini\n", "", "the header has no Title: Pelican would drop"),
+    "an article with a wrong date": (PROSE, "2026-01-02", "2nd of May", 'index.md:2: "2nd of May" is no date'),
+    "a binding in the title": (PROSE, "Title: Mini", "Title: Mini [1](measured:score)", "only the summary may hold"),
+    "a declaration with a syntax error": (POST, "class Config:", "class Config", "experiment.py:8"),
+    "a grid key that is no field": (POST, "seed=range(3)", "sed=range(3)", 'grid key "sed" is no field'),
+    "a stage function that is not there": (
+        POST,
+        '"train:fit"',
+        '"train:fitt"',
+        'no function "fitt"; did you mean "fit"?',
+    ),
+    "code that does not parse": ("code/posts/mini/deep.py", "FACTOR = 2", "FACTOR = = 2", "deep.py:1"),
+}
+
+
+@pytest.mark.parametrize("what", EDITS)
+def test_a_failure_elsewhere_says_what_is_wrong(project, what):
+    file, old, new, message = EDITS[what]
+    edit(project, file, old, new)
+    for command in (("build", "--frozen", "--no-render"), ("check",)):
+        done = lockstep(project, *command)
+        assert done.returncode == 1
+        assert message in done.stderr
+        assert "Traceback" not in done.stderr
+
+
+def ledger(project: Path) -> Path:
+    return project / "content/mini/results/evaluate.jsonl"
+
+
+def test_a_tampered_line_is_named(project):
+    path = ledger(project)
+    path.write_text(path.read_text().replace('"score":', '"score":1', 1))
+    done = lockstep(project, "check")
+    assert done.returncode == 1
+    assert "evaluate.jsonl:1: the line of evaluate (seed=0) was edited after it was recorded" in done.stderr
+
+
+def test_a_duplicate_run_is_named(project):
+    path = ledger(project)
+    path.write_text(path.read_text() + path.read_text().splitlines()[0] + "\n")
+    done = lockstep(project, "check")
+    assert done.returncode == 1
+    assert "evaluate.jsonl:4: the run evaluate (seed=0) is recorded twice" in done.stderr
+
+
+def test_half_a_line_is_named_and_the_rest_is_read(project):
+    path = ledger(project)
+    path.write_text(path.read_text()[:-40])
+    done = lockstep(project, "check")
+    assert done.returncode == 1
+    assert "evaluate.jsonl:3: not a whole ledger line" in done.stderr
+    assert "evaluate (seed=2): missing" in done.stderr
+
+
+def test_a_ledger_of_another_version_is_named(project):
+    path = ledger(project)
+    path.write_text(path.read_text().replace('"v":1', '"v":2', 1))
+    assert "written in version 2 of the ledger" in lockstep(project, "check").stderr
+
+
+def test_an_edited_output_is_named(project):
+    (project / "content/mini/results/train/seed=0/curve.csv").write_text("step,value\n1,2\n")
+    assert "curve.csv is not what the run made" in lockstep(project, "check").stderr
+
+
+def test_an_ambiguous_selection_lists_the_candidates(project):
+    edit(project, "code/posts/mini/evaluate.py", 'return {"score":', 'return {"part": "a", "total": 1.0} | {"score":')
+    edit(
+        project,
+        "code/posts/mini/evaluate.py",
+        "def total",
+        'def more(run):\n    return {"part": "b", "score": 1.0}\n\n\ndef total',
+    )
+    edit(project, POST, "total = mini", 'more = mini.stage("evaluate:more", name="more")\ntotal = mini')
+    done = lockstep(project, "build", "--no-render")
+    assert done.returncode == 1
+    assert '"score" is ambiguous, it matches different kinds of rows: part=a; part=b' in done.stderr
+
+
+def test_several_failures_are_reported_together(project):
+    add(project, "It took 3.7 of them, [1](measured:scor).")
+    edit(project, "code/posts/mini/deep.py", "FACTOR = 2", "FACTOR = 3")
+    done = lockstep(project, "build", "--frozen", "--no-render")
+    assert '"3.7" is a decimal' in done.stderr
+    assert 'no metric "scor"' in done.stderr
+    assert "deep:FACTOR changed" in done.stderr
+
+
+def test_a_broken_post_disables_only_itself(project):
+    shutil.copytree(project / "code/posts/mini", project / "code/posts/other")
+    shutil.copytree(project / "content/mini", project / "content/other")
+    (project / "code/posts/other/experiment.py").write_text("1 / 0\n")
+    done = lockstep(project, "status")
+    assert done.returncode == 0
+    assert "mini: 7 runs" in done.stdout
+    assert "other: code/posts/other/experiment.py:1: ZeroDivisionError" in done.stdout
+
+
+def test_a_stage_that_raises_shows_its_own_line_and_records_nothing(project):
+    edit(project, "code/posts/mini/helpers.py", "return x**3 * FACTOR", "return x / 0")
+    done = lockstep(project, "build", "--no-render")
+    assert done.returncode == 1
+    assert "raised ZeroDivisionError" in done.stderr
+    assert "code/posts/mini/helpers.py:9: return x / 0" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_run_that_fails_is_recorded_and_never_rolled_again(project):
+    edit(
+        project,
+        "code/posts/mini/train.py",
+        "# a comment",
+        "if run.seed == 1:\n        run.fail('the loss is not finite')",
+    )
+    done = lockstep(project, "build", "--no-render")
+    assert done.returncode == 1
+    assert "train (seed=1), which failed: the loss is not finite" in done.stderr
+    assert "[1/" not in lockstep(project, "run", "mini.train").stderr
+
+
+def test_a_frozen_build_and_a_check_write_nothing(project):
+    edit(project, "code/posts/mini/deep.py", "FACTOR = 2", "FACTOR = 3")
+    before = {
+        path: path.read_bytes() for path in project.rglob("*") if path.is_file() and ".lockstep" not in path.parts
+    }
+    lockstep(project, "build", "--frozen", "--no-render")
+    lockstep(project, "check")
+    after = {path: path.read_bytes() for path in project.rglob("*") if path.is_file() and ".lockstep" not in path.parts}
+    assert after == before

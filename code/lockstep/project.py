@@ -17,7 +17,7 @@ from pathlib import Path
 from types import ModuleType
 
 from lockstep import guard, ledger, paper
-from lockstep.errors import LockstepError, ProjectError, nearest
+from lockstep.errors import FingerprintError, LockstepError, ProjectError, nearest
 from lockstep.experiment import Experiment
 from lockstep.source import Source
 from lockstep.store import Store
@@ -79,6 +79,8 @@ class Post:
         serve(self.project.source)
         try:
             module = importlib.import_module(f"posts.{self.slug}.experiment")
+        except FingerprintError as error:
+            raise ProjectError(str(error).removeprefix(f"{self.project.root}/")) from None
         except LockstepError as error:
             raise ProjectError(f"{self._place(error)}: {error}") from None
         except Exception as error:

@@ -1,4 +1,4 @@
-"""Every way to fail, through the real commands: the exit code, and a message that says where, what and how to mend it."""
+"""Every way to fail, through the real commands: the exit code, and a message that says where, what and the way out."""
 
 import shutil
 from pathlib import Path
@@ -104,7 +104,12 @@ EDITS = {
     "an article without title": (PROSE, "Title: Mini\n", "", "the header has no Title: Pelican would drop"),
     "an article with a wrong date": (PROSE, "2026-01-02", "2nd of May", 'index.md:2: "2nd of May" is no date'),
     "a binding in the title": (PROSE, "Title: Mini", "Title: Mini [1](measured:score)", "only the summary may hold"),
-    "a declaration with a syntax error": (POST, "class Config:", "class Config", "experiment.py:8"),
+    "a declaration with a syntax error": (
+        POST,
+        "class Config:",
+        "class Config",
+        "code/posts/mini/experiment.py:9: expected",
+    ),
     "a grid key that is no field": (POST, "seed=range(3)", "sed=range(3)", 'grid key "sed" is no field'),
     "a stage function that is not there": (
         POST,

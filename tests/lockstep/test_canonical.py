@@ -1,0 +1,95 @@
+"""The canonical digest: the same on every supported interpreter, blind to layout, and to nothing else."""
+
+import ast
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from lockstep.canonical import canonical_json, digest_syntax, digest_value
+
+GOLDEN = Path(__file__).with_name("golden.py.txt")
+DIGEST = "7b427c51154572fa8fddeb6c507ec8bf8d039b293b8c0e320c94e81449c86659"
+
+
+def digest(text: str, docstrings: bool = False) -> str:
+    return digest_syntax(ast.parse(text).body, docstrings)
+
+
+def test_the_digest_of_the_golden_file_is_what_it_was():
+    """A change here makes every recorded run stale: raise the scheme and write a migration first."""
+    assert digest(GOLDEN.read_text()) == DIGEST
+
+
+@pytest.mark.parametrize("version", ["3.11", "3.12", "3.13"])
+def test_every_supported_interpreter_gives_the_same_digest(version):
+    python = interpreter(version)
+    if python is None:
+        assert version != f"{sys.version_info.major}.{sys.version_info.minor}"
+        pytest.skip(f"no Python {version} on this machine")
+    code = "import ast, sys; sys.path.insert(0, 'code'); from lockstep.canonical import digest_syntax as d; "
+    code += f"print(d(ast.parse(open({str(GOLDEN)!r}).read()).body))"
+    root = Path(__file__).parents[2]
+    done = subprocess.run([python, "-c", code], cwd=root, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == DIGEST
+
+
+def interpreter(version: str) -> str | None:
+    """One that runs: a version manager's shim may be there without its interpreter."""
+    versions = sorted(Path.home().glob(f".pyenv/versions/{version}.*/bin/python"))
+    return str(versions[-1]) if versions else shutil.which(f"python{version}")
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("x = 1", "x   =  (1)  # comment"),
+        ("x = 'a'", 'x = "a"'),
+        ("x = u'a'", "x = 'a'"),
+        ("x = 'a' 'b'", "x = 'ab'"),
+        ("def f():\n    'doc'\n    return 1", "def f():\n    'other'\n    return 1"),
+        ("def f():\n    pass", "def f():\n    'only words'"),
+        ("f'{x:}'", "f'{x}'"),
+        ("x = 0x10", "x = 16"),
+    ],
+)
+def test_layout_comments_and_docstrings_do_not_count(one, other):
+    assert digest(one) == digest(other)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("x = 1", "x = 1.0"),
+        ("x = 1", "x = True"),
+        ("x = '1'", "x = b'1'"),
+        ("x = None", "x = ..."),
+        ("f(a)", "f(*a)"),
+        ("f(a=b)", "f(**{'a': b})"),
+        ("x < y", "x <= y"),
+        ("def f(a, /): pass", "def f(a): pass"),
+        ("def f(*, a): pass", "def f(a): pass"),
+        ("def f(a=None): pass", "def f(a): pass"),
+        ("{**a}", "{None: a}"),
+        ("x = f'{y!r}'", "x = f'{y}'"),
+        ("x = f'{y}a'", "x = f'a{y}'"),
+        ("if a:\n    b\nelse:\n    c", "if a:\n    b\n    c"),
+        ("return_ = a\nb", "b\nreturn_ = a"),
+        ("async def f(): pass", "def f(): pass"),
+        ("x: int = 1", "x: float = 1"),
+    ],
+)
+def test_everything_else_counts(one, other):
+    assert digest(one) != digest(other)
+
+
+def test_docstrings_count_where_they_are_asked_for():
+    assert digest("def f():\n    'a'", docstrings=True) != digest("def f():\n    'b'", docstrings=True)
+
+
+def test_values_digest_by_content_and_not_by_order():
+    assert digest_value({"b": (1, 2), "a": 0.1}) == digest_value({"a": 0.1, "b": [1, 2]})
+    assert canonical_json({"b": "é", "a": 1e-7}) == '{"a":1e-07,"b":"é"}'
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        digest_value({"a": float("nan")})

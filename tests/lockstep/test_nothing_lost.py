@@ -1,0 +1,99 @@
+"""A build killed at random points: the ledger always reads, finished runs stay, and the end is the same."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from lockstep import ledger
+from mini import create, edit, lockstep
+
+SLOW = "\n    import time\n    for i in range(run.config.unread):\n        time.sleep(0.002)\n"
+KILLS = 50
+
+
+def start(root: Path) -> subprocess.Popen[bytes]:
+    environment = {name: value for name, value in os.environ.items() if name not in ("CI", "LOCKSTEP_STORE")}
+    command = [sys.executable, "-m", "lockstep", "build", "--no-render"]
+    return subprocess.Popen(command, cwd=root, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+def recorded(root: Path) -> dict[tuple[str, str], str]:
+    found = ledger.read(root / "content/mini/results")
+    assert found.problems == []
+    return {identity: line.sum for identity, line in found.lines.items()}
+
+
+def test_a_build_killed_at_fifty_random_points_loses_nothing(tmp_path):
+    """Kills fall on start-up, runs, ledger writes and the refresh of the prose; every round starts other work."""
+    root, choose = create(tmp_path), random.Random(0)
+    edit(root, "code/posts/mini/train.py", "    # a comment", SLOW)
+    edit(root, "code/posts/mini/experiment.py", "range(3)", "range(12)")
+    began = time.monotonic()
+    assert lockstep(root, "build", "--no-render").returncode == 0
+    whole = time.monotonic() - began
+    interrupted = 0
+    for kill in range(KILLS):
+        if kill % 10 == 0:
+            edit(root, "code/posts/mini/deep.py", f"FACTOR = {kill // 10 + 2}", f"FACTOR = {kill // 10 + 3}")
+        before = recorded(root)
+        process = start(root)
+        try:
+            process.wait(choose.uniform(0.15, 1.0) * whole)
+        except subprocess.TimeoutExpired:
+            interrupted += 1
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        after = recorded(root)
+        assert set(before) <= set(after)
+        prose = (root / "content/mini/index.md").read_text()
+        assert prose.startswith("Title: Mini")
+        assert prose.endswith("[The scores.](table:scores)\n")
+    assert interrupted > KILLS / 4, "the kills came too late to interrupt anything"
+    done = lockstep(root, "build", "--no-render")
+    assert done.returncode == 0, done.stderr
+    settled = recorded(root)
+    again = lockstep(root, "build", "--no-render")
+    assert again.returncode == 0
+    assert "[1/" not in again.stderr
+    assert recorded(root) == settled
+    fresh = create(tmp_path / "fresh")
+    for file in ("code/posts/mini/train.py", "code/posts/mini/experiment.py", "code/posts/mini/deep.py"):
+        (fresh / file).write_text((root / file).read_text())
+    assert lockstep(fresh, "build", "--no-render").returncode == 0
+    assert recorded(fresh) == settled
+    assert (fresh / "content/mini/index.md").read_text() == (root / "content/mini/index.md").read_text()
+
+
+def test_a_killed_build_goes_on_with_the_runs_that_are_left(tmp_path):
+    root = create(tmp_path)
+    edit(root, "code/posts/mini/train.py", "    # a comment", "    assert run.seed < 2, 'the machine went down'")
+    assert lockstep(root, "build", "--no-render").returncode == 1
+    assert {line.keys["seed"] for line in ledger.read(root / "content/mini/results").of("train")} == {0, 1}
+    edit(root, "code/posts/mini/train.py", "    assert run.seed < 2, 'the machine went down'", "    # a comment")
+    # another code: all run again; the same code as before the fault would have kept both
+    done = lockstep(root, "build", "--no-render")
+    assert done.returncode == 0
+    assert lockstep(root, "status").stdout.count("3 fresh") == 2
+
+
+def test_a_resumed_run_starts_from_its_checkpoint_and_counts_all_its_time(tmp_path):
+    root = create(tmp_path)
+    stage = """
+    done = int(run.resume().read_text()) if run.resume() else 0
+    for step in range(done, 4):
+        with run.checkpoint() as path:
+            path.write_text(str(step + 1))
+        if step == 1 and done == 0 and run.seed == 0:
+            import os, signal
+            os.kill(os.getpid(), signal.SIGKILL)
+    run.write_csv("steps.csv", [{"started_at": done}])
+"""
+    edit(root, "code/posts/mini/train.py", "    # a comment", stage)
+    assert lockstep(root, "run", "mini.train").returncode == -signal.SIGKILL
+    assert lockstep(root, "run", "mini.train").returncode == 0
+    assert (root / "content/mini/results/train/seed=0/steps.csv").read_text() == "started_at\n2\n"
+    assert (root / "content/mini/results/train/seed=1/steps.csv").read_text() == "started_at\n0\n"

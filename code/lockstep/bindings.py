@@ -23,6 +23,10 @@ _FENCE = re.compile(r"^ {0,3}(```+|~~~+)")
 _LIST = re.compile(r"^\s*(?:[-*+]|\d+[.)])\s")
 _METADATA = re.compile(r"^([A-Za-z][\w-]*):[ \t]*(.*)$")
 _RAW_BLOCK = re.compile(r"^ {0,3}<(/?[A-Za-z][\w-]*|!--)")
+_INLINE_TAGS = set(
+    "a abbr b bdi bdo br button cite code data del dfn em i img input ins kbd label mark q s samp small span strong"
+    " sub sup time u var wbr".split()
+)
 _INLINE_OPAQUE = re.compile(
     r"(?<!\\)(`+)(?!`).+?(?<!`)\1(?!`)"  # code
     r"|(?<!\\)\$\$.+?\$\$"  # display math
@@ -173,7 +177,7 @@ def _opaque_blocks(source: str) -> Iterator[tuple[int, int, bool]]:
         elif match := _FENCE.match(line):
             fence = match[1]
             yield offset, end, False
-        elif blank_before and (match := _RAW_BLOCK.match(line)):
+        elif blank_before and (match := _RAW_BLOCK.match(line)) and match[1].strip("/").lower() not in _INLINE_TAGS:
             comment = match[1] == "!--"
             closing = "-->" if comment else f"</{match[1].strip('/')}>"
             yield offset, end, not comment

@@ -1,0 +1,57 @@
+"""The arrows between rooms, and how light the engine is."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+ENGINE = sorted((ROOT / "code/lockstep").rglob("*.py"))
+HEAVY = ("torch", "scipy", "sklearn", "matplotlib")
+
+
+def imported(path: Path, top_level_only: bool = False) -> set[str]:
+    tree = ast.parse(path.read_text())
+    nodes = tree.body if top_level_only else ast.walk(tree)
+    names = set()
+    for node in nodes:
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            names.add(node.module or "")
+    return names
+
+
+@pytest.mark.parametrize("path", ENGINE, ids=lambda path: path.stem)
+def test_the_engine_imports_no_post_and_only_site_imports_pelican(path):
+    tops = {name.partition(".")[0] for name in imported(path)}
+    assert "posts" not in tops
+    assert "pelican" not in tops or path.parent.name == "site"
+    assert not {"torch", "scipy"} & tops
+    if path.parent.name != "site" and path.name != "cli.py":
+        assert not any(name.startswith("lockstep.site") for name in imported(path))
+
+
+def test_posts_do_not_import_each_other():
+    for path in (ROOT / "code/posts").rglob("*.py"):
+        slug = path.relative_to(ROOT / "code/posts").parts[0]
+        others = [name for name in imported(path) if name.startswith("posts.") and name.split(".")[1] != slug]
+        assert others == []
+
+
+def test_a_check_and_a_frozen_build_import_neither_torch_nor_scipy():
+    code = (
+        "import sys; from lockstep.cli import main\n"
+        "assert main(['check']) == 0 and main(['build', '--frozen', '--no-render']) == 0\n"
+        f"print([name for name in {HEAVY!r} if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_every_file_of_the_engine_is_readable_in_one_sitting():
+    assert {path.name: n for path in ENGINE if (n := len(path.read_text().splitlines())) > 350} == {}
+    assert all(ast.get_docstring(ast.parse(path.read_text())) for path in ENGINE)

@@ -1,0 +1,177 @@
+"""Pages from prose: every binding rendered with its provenance, nothing dropped in silence."""
+
+import re
+import shutil
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from lockstep.site.feeds import plain_text
+from mini import create, edit, lockstep
+
+ROOT = Path(__file__).parents[2]
+SITE = ("pelicanconf.py", "publishconf.py", "site.toml")
+EXTRA = """
+Math $x^2$ and `$5`, and [@someone2014].
+
+$$\\sum_i x_i$$
+
+| what | value |
+|---|---|
+| score | [](measured:score) |
+
+- *in emphasis [](measured:total)*
+
+[The net.](code:layers.py#Net)
+"""
+
+
+def built(root: Path) -> Path:
+    """A project with the site's settings and theme, its runs made."""
+    create(root)
+    for name in SITE:
+        shutil.copy(ROOT / name, root / name)
+    shutil.rmtree(root / "theme")
+    shutil.copytree(ROOT / "theme", root / "theme")
+    (root / "content/pages").mkdir()
+    (root / "content/pages/about.md").write_text("Title: About\nSlug: about\n\nWords.\n")
+    (root / "content/references.bib").write_text(
+        "@article{someone2014,\n author = {Someone, Ann and Other, Bo},\n title = {A Title},\n"
+        " journal = {A Journal},\n year = {2014}\n}\n"
+    )
+    with (root / "content/mini/index.md").open("a") as file:
+        file.write(EXTRA)
+    assert lockstep(root, "build", "--no-render").returncode == 0
+    return root
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory) -> Path:
+    root = built(tmp_path_factory.mktemp("site"))
+    done = lockstep(root, "build", "--frozen")
+    assert done.returncode == 0, done.stderr
+    return root
+
+
+@pytest.fixture
+def project(site, tmp_path) -> Path:
+    return Path(shutil.copytree(site, tmp_path / "site"))
+
+
+class Ids(HTMLParser):
+    """Identifiers and what refers to them."""
+
+    def __init__(self, text: str):
+        super().__init__()
+        self.ids: list[str] = []
+        self.wanted: list[str] = []
+        self.links: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        for name, value in attrs:
+            if name == "id":
+                self.ids.append(value)
+            elif name in ("popovertarget", "aria-labelledby"):
+                self.wanted.append(value)
+            elif name in ("href", "src"):
+                self.links.append(value)
+
+
+def pages(root: Path) -> list[Path]:
+    return sorted((root / "output").rglob("*.html"))
+
+
+def test_bindings_render_in_paragraphs_tables_lists_and_summaries(site):
+    page = (site / "output/mini/index.html").read_text()
+    assert page.count('<data value="250.') == 2
+    assert page.count('<data value="752.') == 2
+    assert "250.8 ± 0.2 points" in (site / "output/index.html").read_text()
+    assert '<span class="claim">the scores are positive</span>' in page
+    assert "<code>[1](measured:score)</code>" in page
+    assert "<code>$5</code>" in page
+    assert re.search(r"<math.*<msup>", page)
+    assert 'display="block"' in page
+    assert "Someone and Other, 2014" in page
+    assert 'id="ref-someone2014"' in page
+    assert "posts/mini/layers.py · Net" in page
+
+
+def test_identifiers_are_unique_and_every_reference_resolves(site):
+    for path in pages(site):
+        found = Ids(path.read_text())
+        assert len(found.ids) == len(set(found.ids)), path
+        assert set(found.wanted) <= set(found.ids), path
+        for link in found.links:
+            place, _, fragment = link.partition("#")
+            if place.startswith(("http", "mailto")):
+                continue
+            target = path.parent / place if place else path
+            target = target / "index.html" if target.is_dir() else target
+            assert target.exists(), f"{path}: {link}"
+            assert not fragment or fragment in Ids(target.read_text()).ids, f"{path}: {link}"
+
+
+def test_feeds_hold_values_as_plain_text(project):
+    done = lockstep(project, "build", "--frozen", SITEURL="https://example.org")
+    assert done.returncode == 0
+    page = (project / "output/mini/index.html").read_text()
+    text = plain_text(page)
+    assert "<button" in page
+    assert "<button" not in text
+    assert "popover" not in text
+    assert "We score <span" in text
+    assert ">250.8 ± 0.2 points<" in text
+
+
+def test_the_published_site_has_a_feed_without_popovers(project):
+    code = "from lockstep.project import Project; from lockstep.site.generate import generate; "
+    code += "generate(Project.find(), 'publishconf.py')"
+    import subprocess
+    import sys
+
+    done = subprocess.run([sys.executable, "-c", code], cwd=project, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    feed = (project / "output/feed.atom").read_text()
+    assert "250.8 ± 0.2 points" in feed
+    assert "popover" not in feed
+    assert "button" not in feed
+
+
+FAILURES = {
+    "a formula": ("Math $\\nocommand{x}$.", "the formula $\\nocommand{x}$ is not understood"),
+    "a reference": ("See [@someone2015].", 'no reference "someone2015" in references.bib; did you mean "someone2014"?'),
+    "a link to a file": ("See [this]({filename}/nowhere/index.md).", "nowhere"),
+}
+
+
+@pytest.mark.parametrize("what", FAILURES)
+def test_what_pelican_would_drop_or_warn_of_fails_the_build(project, what):
+    text, message = FAILURES[what]
+    with (project / "content/mini/index.md").open("a") as file:
+        file.write(f"\n{text}\n")
+    done = lockstep(project, "build", "--frozen")
+    assert done.returncode == 1
+    assert message in done.stderr + done.stdout
+    assert "Traceback" not in done.stderr
+
+
+def test_a_page_that_pelican_drops_fails_the_build(project):
+    (project / "content/pages/other.md").write_text("Slug: other\n\nNo title.\n")
+    done = lockstep(project, "build", "--frozen")
+    assert done.returncode == 1
+    assert "content/pages/other.md" in done.stderr
+
+
+def test_a_frozen_build_leaves_the_work_tree_as_it_was(project):
+    def tree():
+        skipped = {".lockstep", "output", "__pycache__"}
+        files = [path for path in project.rglob("*") if path.is_file() and not skipped & set(path.parts)]
+        return {path: path.read_bytes() for path in files}
+
+    before = tree()
+    shutil.rmtree(project / "output")
+    assert lockstep(project, "build", "--frozen").returncode == 0
+    assert tree() == before
+    edit(project, "content/mini/index.md", "We score", "We now score")
+    assert lockstep(project, "build", "--frozen").returncode == 0

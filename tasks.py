@@ -59,6 +59,12 @@ def test(context: Context) -> None:
 
 
 @task
+def bench(context: Context, posts: str = "10 100 1000") -> None:
+    """Measure check and build on generated projects, beside plain Pelican."""
+    sys.exit(context.run(f"{sys.executable} bench/blog.py {posts}", warn=True).exited)  # type: ignore[union-attr]
+
+
+@task
 def serve(context: Context, port: int = 8000) -> None:
     """Serve output/ on this machine."""
     sys.exit(context.run(f"{sys.executable} -m http.server {port} -d output", warn=True, pty=True).exited)  # type: ignore[union-attr]
@@ -106,5 +112,5 @@ def _posts(namespace: Collection) -> None:
         namespace.add_collection(collection)
 
 
-namespace = Collection(build, check, status, why, run, test, serve, livereload, clean, publish)
+namespace = Collection(build, check, status, why, run, test, bench, serve, livereload, clean, publish)
 _posts(namespace)

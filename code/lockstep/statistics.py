@@ -87,6 +87,8 @@ def student_quantile(probability: float, freedom: int) -> float:
 
 def student_cdf(t: float, freedom: int) -> float:
     """P(T ≤ t) for t ≥ 0: 1 - I_x(ν/2, 1/2)/2 with x = ν/(ν + t²). Abramowitz and Stegun, 26.7.1."""
+    if t * t < freedom:  # the other tail of the same function, which keeps its digits here
+        return 0.5 + beta_inc(0.5, freedom / 2, t * t / (freedom + t * t)) / 2
     return 1 - beta_inc(freedom / 2, 0.5, freedom / (freedom + t * t)) / 2
 
 

@@ -5,20 +5,37 @@ import random
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 from lockstep import ledger
 from mini import create, edit, lockstep
 
-SLOW = "\n    import time\n    for i in range(run.config.unread):\n        time.sleep(0.002)\n"
 KILLS = 50
+# counts what happens to files of the project (audit events), and ends the process in the middle of it
+KILLER = """
+import os, signal, sys
+EVENTS = ("open", "os.rename", "os.remove", "os.mkdir", "os.rmdir", "shutil.rmtree", "shutil.copyfile")
+count = 0
+def hook(event, arguments):
+    global count
+    if event not in EVENTS or not str(arguments[0]).startswith(os.getcwd()):
+        return
+    count += 1
+    if count == int(sys.argv[1]):
+        os.kill(os.getpid(), signal.SIGKILL)
+from lockstep.cli import main
+sys.addaudithook(hook)
+code = main(["build", "--no-render"])
+print(count)
+sys.exit(code)
+"""
 
 
-def start(root: Path) -> subprocess.Popen[bytes]:
+def build_until(root: Path, event: int) -> subprocess.CompletedProcess[str]:
+    """A build that is killed at that event; 0 lets it end and prints how many there were."""
     environment = {name: value for name, value in os.environ.items() if name not in ("CI", "LOCKSTEP_STORE")}
-    command = [sys.executable, "-m", "lockstep", "build", "--no-render"]
-    return subprocess.Popen(command, cwd=root, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    command = [sys.executable, "-c", KILLER, str(event)]
+    return subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, check=False)
 
 
 def recorded(root: Path) -> dict[tuple[str, str], str]:
@@ -28,31 +45,24 @@ def recorded(root: Path) -> dict[tuple[str, str], str]:
 
 
 def test_a_build_killed_at_fifty_random_points_loses_nothing(tmp_path):
-    """Kills fall on start-up, runs, ledger writes and the refresh of the prose; every round starts other work."""
+    """Kills fall on start-up, runs, ledger writes and the refresh of the prose; now and then the work is new."""
     root, choose = create(tmp_path), random.Random(0)
-    edit(root, "code/posts/mini/train.py", "    # a comment", SLOW)
-    edit(root, "code/posts/mini/experiment.py", "range(3)", "range(12)")
-    began = time.monotonic()
-    assert lockstep(root, "build", "--no-render").returncode == 0
-    whole = time.monotonic() - began
-    interrupted = 0
+    whole = build_until(root, 0)
+    assert whole.returncode == 0, whole.stderr
+    events, saved = int(whole.stdout.split()[-1]), 0
     for kill in range(KILLS):
-        if kill % 10 == 0:
-            edit(root, "code/posts/mini/deep.py", f"FACTOR = {kill // 10 + 2}", f"FACTOR = {kill // 10 + 3}")
+        if kill % 3 == 0:
+            edit(root, "code/posts/mini/deep.py", f"FACTOR = {kill // 3 + 2}", f"FACTOR = {kill // 3 + 3}")
         before = recorded(root)
-        process = start(root)
-        try:
-            process.wait(choose.uniform(0.15, 1.0) * whole)
-        except subprocess.TimeoutExpired:
-            interrupted += 1
-        process.send_signal(signal.SIGKILL)
-        process.wait()
+        killed = build_until(root, choose.randrange(1, events // (1 + kill % 3)))
+        assert killed.returncode == -signal.SIGKILL or kill % 3
         after = recorded(root)
         assert set(before) <= set(after)
+        saved += before != after
         prose = (root / "content/mini/index.md").read_text()
         assert prose.startswith("Title: Mini")
         assert prose.endswith("[The scores.](table:scores)\n")
-    assert interrupted > KILLS / 4, "the kills came too late to interrupt anything"
+    assert saved > KILLS / 5, "the kills came too early to interrupt any recording"
     done = lockstep(root, "build", "--no-render")
     assert done.returncode == 0, done.stderr
     settled = recorded(root)
@@ -61,7 +71,7 @@ def test_a_build_killed_at_fifty_random_points_loses_nothing(tmp_path):
     assert "[1/" not in again.stderr
     assert recorded(root) == settled
     fresh = create(tmp_path / "fresh")
-    for file in ("code/posts/mini/train.py", "code/posts/mini/experiment.py", "code/posts/mini/deep.py"):
+    for file in ("code/posts/mini/deep.py",):
         (fresh / file).write_text((root / file).read_text())
     assert lockstep(fresh, "build", "--no-render").returncode == 0
     assert recorded(fresh) == settled

@@ -96,7 +96,7 @@ def cpu(command: list[str], root: Path) -> float:
         done = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, check=False)
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
         if done.returncode:
-            raise SystemExit(done.stderr[-2000:])
+            raise SystemExit(f"{command}: {done.stdout[-500:]} {done.stderr[-2000:]}")
         times.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
     return min(times)
 

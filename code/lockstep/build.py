@@ -71,7 +71,7 @@ def refresh(post: Post) -> list[tuple[int, str, str]]:
     if not post.prose.exists():
         return []
     source = post.prose.read_text(encoding="utf-8")
-    resolver = Resolver(post)
+    resolver = Resolver.of(post)
     changed: list[tuple[int, str, str]] = []
 
     def text_of(binding: Binding) -> str:

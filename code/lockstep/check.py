@@ -97,7 +97,7 @@ def _prose(post: Post) -> Iterator[Problem]:
         return
     prose = bindings.parse(post.prose.read_text(encoding="utf-8"))
     yield from _metadata(prose, file)
-    resolver = Resolver(post)
+    resolver = Resolver.of(post)
     shown = []
     for binding in prose.bindings:
         problem = misplaced(binding)

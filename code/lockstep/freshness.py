@@ -40,20 +40,18 @@ class Freshness:
 
     post: Post
     experiment: Experiment
-    _reach: dict[tuple[str, str], Reach] = field(default_factory=dict)
     _states: dict[tuple[str, str], State] = field(default_factory=dict)
 
     @classmethod
     def of(cls, post: Post) -> Freshness:
-        return cls(post, post.experiment)
+        """The post's own, worked out once until its ledger changes."""
+        if "freshness" not in post.worked_out:
+            post.worked_out["freshness"] = cls(post, post.experiment)
+        return post.worked_out["freshness"]
 
     def reach(self, stage: Stage) -> Reach:
         """The code that a stage depends on."""
-        key = stage.module, stage.function
-        if key not in self._reach:
-            module = f"posts.{self.post.slug}.{stage.module}"
-            self._reach[key] = reach(self.post.project.source, module, stage.function)
-        return self._reach[key]
+        return reach(self.post.project.source, f"posts.{self.post.slug}.{stage.module}", stage.function)
 
     def all(self) -> list[State]:
         """Every point of every stage's grid, upstream stages first."""

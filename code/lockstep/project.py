@@ -15,6 +15,7 @@ from functools import cached_property
 from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 from lockstep import guard, ledger, paper
 from lockstep.errors import FingerprintError, LockstepError, ProjectError, nearest
@@ -69,6 +70,7 @@ class Post:
         self.folder = project.root / "content" / slug
         self.results = self.folder / "results"
         self.prose = self.folder / "index.md"
+        self.worked_out: dict[str, Any] = {}
         self.declaration = project.root / "code" / "posts" / slug / "experiment.py"
 
     @cached_property
@@ -103,8 +105,9 @@ class Post:
     _ledger: ledger.Ledger | None = None
 
     def forget(self) -> None:
-        """The ledger has changed on disk."""
+        """The ledger has changed on disk: so may have all that was worked out from it."""
         self._ledger = None
+        self.worked_out.clear()
 
     def _where(self) -> str:
         return self.project.relative(self.declaration)

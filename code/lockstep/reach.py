@@ -44,13 +44,16 @@ class Reach:
 
 def reach(source: Source, module: str, function: str) -> Reach:
     """Everything that `function` of `module` can reach. Raises FingerprintError where either does not exist."""
+    if (module, function) in source.worked_out:
+        return source.worked_out[module, function]
     start = source.module(module)
     if start is None:
         raise FingerprintError(f"there is no module {module} under {source.root}")
     if function not in start.bound:
         definitions = [name for name, s in start.bound.items() if isinstance(s[0].node, ast.FunctionDef)]
         raise FingerprintError(f'{start.path}:1: no function "{function}"{nearest(function, definitions)}')
-    return _Walk(source, module).walk(function)
+    source.worked_out[module, function] = found = _Walk(source, module).walk(function)
+    return found
 
 
 class _Walk:

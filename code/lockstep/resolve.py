@@ -30,6 +30,13 @@ class Resolver:
     _judgements: dict[str, Judgement] = field(default_factory=dict)
     _others: dict[str, Resolver] = field(default_factory=dict)
 
+    @classmethod
+    def of(cls, post: Post) -> Resolver:
+        """The post's own, until its ledger changes."""
+        if "resolver" not in post.worked_out:
+            post.worked_out["resolver"] = cls(post)
+        return post.worked_out["resolver"]
+
     def __post_init__(self) -> None:
         self.freshness = Freshness.of(self.post)
         self.measurements = Measurements(self.freshness)
@@ -46,7 +53,7 @@ class Resolver:
         slug, _, metric = name.rpartition("/")
         if slug and slug != self.post.slug:
             if slug not in self._others:
-                self._others[slug] = Resolver(self.post.project.post(slug))
+                self._others[slug] = Resolver.of(self.post.project.post(slug))
             return self._others[slug]._measured(target.removeprefix(f"{slug}/"), text)
         found = self.measurements.select(metric, where)
         summary, line = found.summary, found.states[0].line

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from lockstep.errors import FingerprintError
 
@@ -99,6 +100,7 @@ class Source:
         self.roots = roots
         self.engine = engine or Path(__file__).resolve().parent.parent
         self._modules: dict[str, Module | None] = {}
+        self.worked_out: dict[tuple[str, str], Any] = {}
 
     def path_of(self, name: str) -> tuple[Path, bool] | None:
         """The file of a dotted module and whether it is a package's `__init__`, or None."""

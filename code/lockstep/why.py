@@ -36,7 +36,7 @@ def downstream(post: Post, stages: set[str]) -> Iterator[tuple[int, str, str]]:
     if not post.prose.exists():
         return
     source = post.prose.read_text(encoding="utf-8")
-    resolver = Resolver(post)
+    resolver = Resolver.of(post)
     for binding in bindings.parse(source).bindings:
         try:
             reads = _stages_of(binding.kind, binding.target, resolver)

@@ -18,6 +18,7 @@ from lockstep.site.markdown import Bindings, Page
 
 failures: list[Problem] = []
 read: set[Path] = set()
+rendered: Project | None = None  # set while generate.py renders it
 
 
 class Reader(MarkdownReader):
@@ -25,7 +26,7 @@ class Reader(MarkdownReader):
 
     def __init__(self, *arguments: Any, **options: Any):
         super().__init__(*arguments, **options)
-        self.project = Project.find(Path(self.settings["PATH"]))
+        self.project = rendered or Project.find(Path(self.settings["PATH"]))
         folder = str(Path(self.settings["THEME"]) / "templates" / "bindings")
         self.environment = Environment(
             loader=FileSystemLoader(folder), autoescape=True, trim_blocks=True, lstrip_blocks=True
@@ -42,7 +43,7 @@ class Reader(MarkdownReader):
         relative = self.project.relative(path)
         slug = path.parent.name
         post = self.project.post(slug) if path.name == "index.md" and slug in self.project.slugs else None
-        page = Page(slug, Resolver(post) if post else None, self.bibliography)
+        page = Page(slug, Resolver.of(post) if post else None, self.bibliography)
         self.extension.page = page
         try:
             content, metadata = super().read(source_path)

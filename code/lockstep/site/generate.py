@@ -32,6 +32,7 @@ def generate(project: Project, settings: str = "pelicanconf.py") -> Path:
     """Write the site; returns its folder. Raises CheckFailed."""
     articles.failures.clear()
     articles.read.clear()
+    articles.rendered = project
     collector = _Collector()
     logger = logging.getLogger("pelican")
     logger.addHandler(collector)
@@ -40,6 +41,7 @@ def generate(project: Project, settings: str = "pelicanconf.py") -> Path:
         Pelican(configured).run()
     finally:
         logger.removeHandler(collector)
+        articles.rendered = None
     problems = list(articles.failures)
     expected = {*project.root.glob("content/*/index.md"), *project.root.glob("content/pages/*.md")}
     for path in sorted(expected - articles.read):

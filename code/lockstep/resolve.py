@@ -55,7 +55,10 @@ class Resolver:
             if slug not in self._others:
                 self._others[slug] = Resolver.of(self.post.project.post(slug))
             return self._others[slug]._measured(target.removeprefix(f"{slug}/"), text)
-        found = self.measurements.select(metric, where)
+        return self.shown(self.measurements.select(metric, where))
+
+    def shown(self, found: Measured) -> dict[str, Any]:
+        """Everything that the pop-over of a measured value tells."""
         summary, line = found.summary, found.states[0].line
         assert line is not None
         shown: dict[str, Any] = {
@@ -64,8 +67,8 @@ class Resolver:
             "n": summary.n,
             "interval": summary.half,
             "unit": found.metric.unit,
-            "title": found.metric.title or metric.replace("_", " "),
-            "where": dict(where),
+            "title": found.metric.title or found.metric.name.replace("_", " "),
+            "where": dict(found.where),
             "seeds": list(found.values),
             "values": [{"label": "" if s is None else f"seed {s}", "value": v} for s, v in found.values.items()],
             "stage": line.stage,
@@ -166,7 +169,7 @@ class Resolver:
     def _cell(self, cell: Any) -> dict[str, Any]:
         if isinstance(cell, Measured):
             note = f"n = {cell.summary.n}" if cell.summary.n > 1 else "one run"
-            return {"text": cell.text, "numeric": True, "measured": True, "note": note}
+            return {"text": cell.text, "numeric": True, "measured": True, "note": note, "fields": self.shown(cell)}
         if isinstance(cell, Reported):
             return {"text": self.reported_text(cell), "numeric": True, "measured": False, "note": cell.where}
         if isinstance(cell, Comparison):

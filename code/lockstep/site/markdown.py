@@ -96,7 +96,8 @@ class Citation(InlineProcessor):
         page = self.extension.page
         assert page is not None
         keys = [key.strip().removeprefix("@") for key in m[1].split(";")]
-        return self.md.htmlStash.store(page.bibliography.cite(keys, page.cited)), m.start(0), m.end(0)
+        html = f"({page.bibliography.cite(keys, page.cited)})"
+        return self.md.htmlStash.store(html), m.start(0), m.end(0)
 
 
 class Binder(Treeprocessor):
@@ -171,6 +172,11 @@ class Binder(Treeprocessor):
         if kind == "code":
             lexer, formatter = get_lexer_by_name(fields["language"]), HtmlFormatter(nowrap=True)
             fields["html"] = highlight(fields["source"], lexer, formatter)
+        if kind == "table":
+            cells = [cell for row in fields["rows"] for cell in row if "fields" in cell]
+            for number, cell in enumerate(cells, start=1):
+                own = {"kind": "measured", "id": f"{fields['id']}-{number}"}
+                cell["html"] = self.extension.render(cell["fields"] | own)
         return self.extension.render(fields)
 
     def inner(self, element: etree.Element) -> str:

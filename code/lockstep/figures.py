@@ -78,7 +78,8 @@ def themed(svg: str) -> str:
         svg = svg.replace(colour, f"var({name})")
     light = "".join(f"{name}:{colour};" for colour, name in names.items())
     dark = "".join(f"{name}:{DARK[colour]};" for colour, name in names.items())
-    rules = f"svg{{{light}}}@media (prefers-color-scheme:dark){{svg{{{dark}}}image{{filter:invert(.91)}}}}text{{font-family:{FONT}!important}}"
+    in_dark = f"svg{{{dark}}}image{{filter:invert(.91)}}"
+    rules = f"svg{{{light}}}@media (prefers-color-scheme:dark){{{in_dark}}}text{{font-family:{FONT}!important}}"
     rules += "image{image-rendering:pixelated}"
     head, end, rest = svg.partition("<defs>")
     return f"{head}<style>{rules}</style>{end}{rest}"

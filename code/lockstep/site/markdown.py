@@ -168,14 +168,15 @@ class Binder(Treeprocessor):
     def render(self, kind: str, target: str, text: str, **more: str) -> str:
         page = self.extension.page
         assert page is not None
-        fields = page.resolve(kind, target, text) | more
+        fields: dict[str, Any] = {**page.resolve(kind, target, text), **more}
         if kind == "code":
             lexer, formatter = get_lexer_by_name(fields["language"]), HtmlFormatter(nowrap=True)
             fields["html"] = highlight(fields["source"], lexer, formatter)
         if kind == "table":
-            cells = [cell for row in fields["rows"] for cell in row if "fields" in cell]
+            rows: Any = fields["rows"]
+            cells: list[dict[str, Any]] = [cell for row in rows for cell in row if "fields" in cell]
             for number, cell in enumerate(cells, start=1):
-                own = {"kind": "measured", "id": f"{fields['id']}-{number}"}
+                own: dict[str, Any] = {"kind": "measured", "id": f"{fields['id']}-{number}"}
                 cell["html"] = self.extension.render(cell["fields"] | own)
         return self.extension.render(fields)
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from lockstep import bindings, ledger, runner
 from lockstep.bindings import Binding
-from lockstep.check import check_all, misplaced
+from lockstep.check import check_all, is_clean, misplaced
 from lockstep.errors import CheckFailed, LockstepError, ProjectError
 from lockstep.freshness import Freshness
 from lockstep.project import Post, Project
@@ -25,6 +25,8 @@ def build(project: Project, frozen: bool) -> None:
     errors: list[str] = []
     if not frozen:
         for slug in project.slugs:
+            if is_clean(project.post(slug)):
+                continue
             try:
                 run(project.post(slug))
                 refresh(project.post(slug))

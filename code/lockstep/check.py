@@ -25,6 +25,8 @@ def check_all(project: Project, slugs: list[str] | None = None) -> list[Problem]
 
 def check_post(post: Post) -> list[Problem]:
     """Every problem of one post. A post that does not load is one problem."""
+    if is_clean(post):
+        return []
     relative = post.project.relative
     try:
         found = [*_ledger(post), *_runs(post), *_settings(post), *_prose(post)]
@@ -33,7 +35,15 @@ def check_post(post: Post) -> list[Problem]:
     except LockstepError as error:
         file, line, message = _placed(str(error), relative(post.declaration))
         found = [Problem(file, line, message)]
+    if not found:
+        post.project.cache.put("clean", post.slug, post.project.cache.key(post.slug), True)
     return sorted({Problem(_short(post, problem.file), problem.line, problem.message) for problem in found})
+
+
+def is_clean(post: Post) -> bool:
+    """Was this post, byte for byte, checked before and nothing found?"""
+    cache = post.project.cache
+    return bool(cache.get("clean", post.slug, cache.key(post.slug)))
 
 
 def _placed(message: str, otherwise: str) -> tuple[str, int, str]:

@@ -18,6 +18,7 @@ from types import ModuleType
 from typing import Any
 
 from lockstep import guard, ledger, paper
+from lockstep.cache import Cache
 from lockstep.errors import FingerprintError, LockstepError, ProjectError, nearest
 from lockstep.experiment import Experiment
 from lockstep.source import Source
@@ -31,6 +32,7 @@ class Project:
         self.root = root.resolve()
         self.source = Source(self.root / "code")
         self.store = Store.of(self.root)
+        self.cache = Cache(self.root)
         self._posts: dict[str, Post] = {}
 
     @classmethod

@@ -84,7 +84,7 @@ def pages(root: Path) -> list[Path]:
 
 def test_bindings_render_in_paragraphs_tables_lists_and_summaries(site):
     page = (site / "output/mini/index.html").read_text()
-    assert page.count('<data value="250.') == 2
+    assert page.count('<data value="250.') == 3
     assert page.count('<data value="752.') == 2
     assert "250.8 ± 0.2 points" in (site / "output/index.html").read_text()
     assert '<span class="claim">the scores are positive</span>' in page
@@ -175,3 +175,17 @@ def test_a_frozen_build_leaves_the_work_tree_as_it_was(project):
     assert tree() == before
     edit(project, "content/mini/index.md", "We score", "We now score")
     assert lockstep(project, "build", "--frozen").returncode == 0
+
+
+def test_an_unchanged_page_comes_from_the_cache_the_same_and_a_changed_partial_does_not(project):
+    page = project / "output/mini/index.html"
+    whole = page.read_bytes()
+    for path in (project / ".lockstep/cache").iterdir():
+        path.unlink()
+    assert lockstep(project, "build", "--frozen").returncode == 0
+    assert page.read_bytes() == whole
+    assert lockstep(project, "build", "--frozen").returncode == 0
+    assert page.read_bytes() == whole
+    edit(project, "theme/templates/bindings/reported.html", "Published value", "Another word")
+    assert lockstep(project, "build", "--frozen").returncode == 0
+    assert "Another word" in page.read_text()

@@ -12,7 +12,6 @@ from pelican.readers import MarkdownReader
 from lockstep import bindings
 from lockstep.errors import CheckFailed, LockstepError, Problem
 from lockstep.project import Project
-from lockstep.resolve import Resolver
 from lockstep.site.citations import Bibliography
 from lockstep.site.markdown import Bindings, Page
 
@@ -23,6 +22,10 @@ rendered: Project | None = None  # set while generate.py renders it
 
 class Reader(MarkdownReader):
     """Pelican's Markdown reader, with bindings, math and citations. What fails is kept in `failures`."""
+
+    _md: Any
+    contents = ""
+    meta: dict[str, list[str]]
 
     def __init__(self, *arguments: Any, **options: Any):
         super().__init__(*arguments, **options)
@@ -43,27 +46,43 @@ class Reader(MarkdownReader):
         relative = self.project.relative(path)
         slug = path.parent.name
         post = self.project.post(slug) if path.name == "index.md" and slug in self.project.slugs else None
-        page = Page(slug, Resolver.of(post) if post else None, self.bibliography)
+        page = Page(slug, post, self.bibliography)
         self.extension.page = page
+        key = self.project.cache.key(slug) if post else ""
+        kept = self.project.cache.get("page", slug, key)
         try:
-            content, metadata = super().read(source_path)
-            self.verify(path, page)
-            ran = page.resolver is not None and page.resolver.post.declaration.exists()
-            metadata["lockstep"] = {
-                "references": page.references(),
-                "colophon": page.resolver.colophon() if page.resolver and ran else [],
-                "toc": self.contents if path.name == "index.md" else "",
-            }
+            content, metadata, shown = self.again(kept) if kept else self.anew(path, page, source_path)
         except LockstepError as error:
             failures.append(Problem(relative, 1, str(error)))
             raise
         except Exception as error:
             failures.append(Problem(relative, 1, f"{type(error).__name__}: {error}"))
             raise
+        if not kept:
+            entry = {"content": content, "meta": self.meta, "summary": str(metadata.get("summary", "")), "shown": shown}
+            self.project.cache.put("page", slug, key, entry)
         read.add(path)
-        return content, metadata
+        return content, {**metadata, "lockstep": shown}
+
+    def anew(self, path: Path, page: Page, source_path: str) -> tuple[str, dict[str, Any], dict[str, Any]]:
+        """Convert the source and verify it: content, metadata, and what the templates show beside."""
+        content, metadata = super().read(source_path)
+        self.verify(path, page)
+        ran = page.resolver is not None and page.resolver.post.declaration.exists()
+        shown = {
+            "references": page.references(),
+            "colophon": page.resolver.colophon() if page.resolver and ran else [],
+            "toc": self.contents if path.name == "index.md" else "",
+        }
+        return content, metadata, shown
+
+    def again(self, kept: dict[str, Any]) -> tuple[str, dict[str, Any], dict[str, Any]]:
+        """The same from an entry of the cache."""
+        self._md = _Kept(kept["summary"])
+        return kept["content"], self._parse_metadata(kept["meta"]), kept["shown"]
 
     def _parse_metadata(self, meta: Any) -> dict[str, Any]:
+        self.meta = {name: list(values) for name, values in meta.items()}  # converting the summary empties it
         self.contents = getattr(self._md, "toc", "")  # the summary, converted next, has none
         return super()._parse_metadata(meta)
 
@@ -78,6 +97,21 @@ class Reader(MarkdownReader):
     def render(self, fields: dict[str, Any]) -> str:
         """One binding through the theme's partial of its kind."""
         return self.environment.get_template(f"{fields['kind']}.html").render(fields).strip()
+
+
+class _Kept:
+    """Stands in for the converter where a page is unchanged: the one text left to convert is the summary."""
+
+    def __init__(self, summary: str):
+        self.summary = summary
+        self.preprocessors = self
+
+    def deregister(self, name: str) -> None: ...
+
+    def reset(self) -> None: ...
+
+    def convert(self, text: str) -> str:
+        return self.summary
 
 
 def use_reader(readers: Any) -> None:

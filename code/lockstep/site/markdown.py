@@ -19,6 +19,7 @@ from pygments.lexers import get_lexer_by_name
 
 from lockstep.bindings import BLOCK, INLINE
 from lockstep.errors import LockstepError
+from lockstep.project import Post
 from lockstep.resolve import Resolver
 from lockstep.site.citations import Bibliography
 
@@ -30,10 +31,14 @@ class Page:
     """What one page reads from, and what was rendered on it."""
 
     slug: str
-    resolver: Resolver | None
+    post: Post | None
     bibliography: Bibliography
     rendered: list[tuple[str, str]] = field(default_factory=list)
     cited: list[str] = field(default_factory=list)
+
+    @property
+    def resolver(self) -> Resolver | None:
+        return Resolver.of(self.post) if self.post else None
 
     def resolve(self, kind: str, target: str, text: str) -> dict[str, Any]:
         if self.resolver is None:

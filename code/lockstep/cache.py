@@ -1,0 +1,93 @@
+"""What was verified and rendered before, under a key of everything that it came from.
+
+The key of a post covers the bytes of its code, prose, results and figures, of the engine, and of what the site shares
+(theme partials, settings, references). No time stamps. A post that reads another's ledger or code is never cached.
+Entries lie in .lockstep/cache, outside git; without them everything is worked out again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import sys
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+OTHER_LEDGER = re.compile(rb"\]\(\s*measured:[^)\s?]*/")
+OTHER_CODE = re.compile(rb"\bposts\.(\w+)|\bfrom posts import")
+
+
+class Cache:
+    """The cache of one project."""
+
+    def __init__(self, root: Path):
+        self.root = root
+        self.folder = root / ".lockstep" / "cache"
+
+    @cached_property
+    def shared(self) -> bytes:
+        """A digest of what every page depends on."""
+        digest = hashlib.sha256(sys.version.encode())
+        folders = [Path(__file__).parent, self.root / "theme" / "templates"]
+        paths = [path for folder in folders for path in sorted(folder.rglob("*")) if path.suffix in (".py", ".html")]
+        paths += [self.root / name for name in ("pelicanconf.py", "publishconf.py", "site.toml")]
+        paths += [self.root / "content" / "references.bib", self.root / "code" / "posts" / "__init__.py"]
+        for path in paths:
+            if path.is_file():
+                _add(digest, path, path.read_bytes())
+        return digest.digest()
+
+    def key(self, slug: str) -> str:
+        """The digest of everything that a post depends on, or "" where that is not all in its own folders."""
+        digest = hashlib.sha256(self.shared)
+        for folder in (self.root / "code" / "posts" / slug, self.root / "content" / slug):
+            for path in _files(str(folder)):
+                content = path.read_bytes()
+                if path.suffix == ".md" and OTHER_LEDGER.search(content):
+                    return ""
+                if path.suffix == ".py" and any(name != slug.encode() for name in OTHER_CODE.findall(content)):
+                    return ""
+                _add(digest, path, content)
+        return digest.hexdigest()
+
+    def get(self, kind: str, slug: str, key: str) -> Any:
+        """What was kept under this key, or None."""
+        try:
+            entry = json.loads((self.folder / f"{slug}.{kind}.json").read_bytes())
+            return entry["value"] if key and entry["key"] == key else None
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+
+    def put(self, kind: str, slug: str, key: str, value: Any) -> None:
+        """Keep a value; a kill leaves the old one or the new one."""
+        if not key:
+            return
+        self.folder.mkdir(parents=True, exist_ok=True)
+        path = self.folder / f"{slug}.{kind}.json"
+        part = path.with_name(f"{path.name}.{os.getpid()}.part")
+        part.write_text(json.dumps({"key": key, "value": value}), encoding="utf-8")
+        os.replace(part, path)
+
+
+def _files(folder: str) -> list[Path]:
+    """Every file below, in a fixed order, but for what tools leave behind."""
+    found: list[Path] = []
+    if not os.path.isdir(folder):
+        return found
+    with os.scandir(folder) as entries:
+        for entry in sorted(entries, key=lambda entry: entry.name):
+            if entry.name == "__pycache__" or entry.name.startswith("."):
+                continue
+            if entry.is_dir():
+                found += _files(entry.path)
+            else:
+                found.append(Path(entry.path))
+    return found
+
+
+def _add(digest: Any, path: Path, content: bytes) -> None:
+    digest.update(f"{path}\0{len(content)}\0".encode())
+    digest.update(content)

@@ -90,6 +90,7 @@ def refresh(post: Post) -> list[tuple[int, str, str]]:
     refreshed = bindings.refresh(source, text_of)
     if refreshed != source:
         ledger.write_whole(post.prose, refreshed.encode())
+        post.project.cache.forget(post.slug)
     for line, old, new in sorted(changed):
         sentence = source.splitlines()[line - 1].strip()
         print(

@@ -26,6 +26,7 @@ class Cache:
     def __init__(self, root: Path):
         self.root = root
         self.folder = root / ".lockstep" / "cache"
+        self._keys: dict[str, str] = {}
 
     @cached_property
     def shared(self) -> bytes:
@@ -42,6 +43,15 @@ class Cache:
 
     def key(self, slug: str) -> str:
         """The digest of everything that a post depends on, or "" where that is not all in its own folders."""
+        if slug not in self._keys:
+            self._keys[slug] = self._key(slug)
+        return self._keys[slug]
+
+    def forget(self, slug: str) -> None:
+        """Something of the post was written."""
+        self._keys.pop(slug, None)
+
+    def _key(self, slug: str) -> str:
         digest = hashlib.sha256(self.shared)
         for folder in (self.root / "code" / "posts" / slug, self.root / "content" / slug):
             for path in _files(str(folder)):
@@ -62,8 +72,8 @@ class Cache:
             return None
 
     def put(self, kind: str, slug: str, key: str, value: Any) -> None:
-        """Keep a value; a kill leaves the old one or the new one."""
-        if not key:
+        """Keep a value, unless the post has changed since its key was taken; a kill leaves the old one or the new."""
+        if not key or key != self._key(slug):
             return
         self.folder.mkdir(parents=True, exist_ok=True)
         path = self.folder / f"{slug}.{kind}.json"

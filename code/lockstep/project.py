@@ -110,6 +110,7 @@ class Post:
         """The ledger has changed on disk: so may have all that was worked out from it."""
         self._ledger = None
         self.worked_out.clear()
+        self.project.cache.forget(self.slug)
 
     def _where(self) -> str:
         return self.project.relative(self.declaration)

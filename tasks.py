@@ -40,7 +40,7 @@ def status(context: Context) -> None:
     _do(cli.status)
 
 
-@task(positional=["target"], optional=["target"], help={"target": "SLUG or SLUG.STAGE; everything without it"})
+@task(help={"target": "SLUG or SLUG.STAGE; everything without it"})
 def why(context: Context, target: str = "") -> None:
     """Say why runs are stale and which sentences rest on them."""
     _do(lambda: cli.why(target))

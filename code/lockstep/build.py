@@ -13,7 +13,7 @@ from pathlib import Path
 from lockstep import bindings, ledger, runner
 from lockstep.bindings import Binding
 from lockstep.check import check_all, is_clean, misplaced
-from lockstep.errors import CheckFailed, LockstepError, ProjectError
+from lockstep.errors import CheckFailed, LockstepError, ProjectError, nearest
 from lockstep.freshness import Freshness
 from lockstep.project import Post, Project
 from lockstep.resolve import Resolver, duration
@@ -44,8 +44,8 @@ def run(post: Post, stages: Iterable[str] | None = None, force: bool = False) ->
     names = None if stages is None else list(stages)
     for name in names or []:
         if name not in freshness.experiment.stages:
-            known = ", ".join(freshness.experiment.stages)
-            raise ProjectError(f'the post "{post.slug}" has no stage "{name}"; known: {known}')
+            known = nearest(name, freshness.experiment.stages)
+            raise ProjectError(f'the post "{post.slug}" has no stage "{name}"{known}')
     total = 0
     todo = runner.plan(freshness, names, force)
     if todo:

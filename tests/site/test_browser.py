@@ -75,7 +75,7 @@ def test_no_page_is_wider_than_its_window(page, url, path):
     page.goto(url + path)
     wide = page.evaluate(TOO_WIDE)
     assert wide == []
-    page.evaluate("document.querySelector('main').firstElementChild.style.width = '3000px'")
+    page.evaluate("document.querySelector('main').firstElementChild.style.minWidth = '3000px'")
     assert page.evaluate(TOO_WIDE) != [], "the measure itself must see an overflow"
 
 

@@ -13,11 +13,12 @@ from pathlib import Path
 from lockstep import bindings, ledger, runner
 from lockstep.bindings import Binding
 from lockstep.check import check_all, is_clean, misplaced
-from lockstep.errors import CheckFailed, LockstepError, ProjectError, nearest
-from lockstep.freshness import Freshness
+from lockstep.errors import CheckFailed, LockstepError
+from lockstep.files import write_whole
+from lockstep.freshness import Freshness, State
 from lockstep.project import Post, Project
 from lockstep.resolve import Resolver, duration
-from lockstep.runner import Bench
+from lockstep.runner import Profile
 
 
 def build(project: Project, frozen: bool) -> None:
@@ -39,28 +40,14 @@ def build(project: Project, frozen: bool) -> None:
 
 
 def run(post: Post, stages: Iterable[str] | None = None, force: bool = False) -> int:
-    """Run what is stale or missing of a post; returns how many runs that was."""
-    freshness = Freshness.of(post)
-    names = None if stages is None else list(stages)
-    for name in names or []:
-        if name not in freshness.experiment.stages:
-            known = nearest(name, freshness.experiment.stages)
-            raise ProjectError(f'the post "{post.slug}" has no stage "{name}"{known}')
-    total = 0
-    todo = runner.plan(freshness, names, force)
-    if todo:
-        _announce(post, todo, freshness)
-    for name in dict.fromkeys(state.stage.name for state in todo):
-        # upstream of this stage has run by now: what it made may have changed nothing, and then nothing runs here
-        now = Freshness.of(post)
-        forced = force and (names is None or name in names)
-        ready = [s for s in runner.plan(now, [name], forced) if s.stage.name == name]
-        runner.run_all(Bench.published(post), ready, now)
-        total += len(ready)
-    return total
+    """Run what is stale or missing of a post, said beforehand; returns how many runs that was."""
+    names = None if stages is None else [post.stage(name).name for name in stages]
+    if todo := runner.plan(Freshness.of(post), names, force):
+        _announce(post, todo)
+    return len(runner.run_stages(Profile.published(post), names, force))
 
 
-def _announce(post: Post, todo: list[runner.State], freshness: Freshness) -> None:
+def _announce(post: Post, todo: list[State]) -> None:
     seconds = runner.cost(post, todo)
     estimate = "" if seconds is None else f", about {duration(seconds)}"
     print(f"{post.slug}: {len(todo)} run{'s' if len(todo) > 1 else ''} to make{estimate}", file=sys.stderr)
@@ -89,7 +76,7 @@ def refresh(post: Post) -> list[tuple[int, str, str]]:
 
     refreshed = bindings.refresh(source, text_of)
     if refreshed != source:
-        ledger.write_whole(post.prose, refreshed.encode())
+        write_whole(post.prose, refreshed.encode())
         post.project.cache.forget(post.slug)
     for line, old, new in sorted(changed):
         sentence = source.splitlines()[line - 1].strip()
@@ -101,16 +88,6 @@ def refresh(post: Post) -> list[tuple[int, str, str]]:
 
 def smoke(post: Post, stages: Iterable[str] | None = None, folder: Path | None = None) -> list[ledger.Line]:
     """The same code path, small, into a temporary folder; nothing of it enters the content."""
+    names = None if stages is None else [post.stage(name).name for name in stages]
     with tempfile.TemporaryDirectory(prefix="lockstep-smoke-") as temporary:
-        bench = Bench.smoke(post, folder or Path(temporary))
-        empty = _SmokePost(post, bench)
-        freshness = Freshness(empty, bench.experiment)
-        return runner.run_all(bench, runner.plan(freshness, stages), freshness)
-
-
-class _SmokePost(Post):
-    """A post whose ledger is the smoke profile's own."""
-
-    def __init__(self, post: Post, bench: Bench):
-        super().__init__(post.project, post.slug)
-        self.results = bench.results
+        return runner.run_stages(Profile.smoke(post, folder or Path(temporary)), names)

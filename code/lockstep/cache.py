@@ -12,12 +12,15 @@ import json
 import os
 import re
 import sys
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from lockstep.files import write_whole
+
 OTHER_LEDGER = re.compile(rb"\]\(\s*measured:[^)\s?]*/")
-OTHER_CODE = re.compile(rb"\bposts\.(\w+)|\bfrom posts import")
+OTHER_CODE = re.compile(rb"\bposts\.(\w+)|\bfrom posts import|\bfrom \.\.")
 
 
 class Cache:
@@ -72,14 +75,11 @@ class Cache:
             return None
 
     def put(self, kind: str, slug: str, key: str, value: Any) -> None:
-        """Keep a value, unless the post has changed since its key was taken; a kill leaves the old one or the new."""
+        """Keep a value, unless the post has changed since its key was taken, or nothing can be written here."""
         if not key or key != self._key(slug):
             return
-        self.folder.mkdir(parents=True, exist_ok=True)
-        path = self.folder / f"{slug}.{kind}.json"
-        part = path.with_name(f"{path.name}.{os.getpid()}.part")
-        part.write_text(json.dumps({"key": key, "value": value}), encoding="utf-8")
-        os.replace(part, path)
+        with suppress(OSError):
+            write_whole(self.folder / f"{slug}.{kind}.json", json.dumps({"key": key, "value": value}).encode())
 
 
 def _files(folder: str) -> list[Path]:

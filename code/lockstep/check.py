@@ -9,11 +9,12 @@ from itertools import groupby
 from lockstep import bindings, lint
 from lockstep.bindings import Binding, Prose
 from lockstep.errors import LockstepError, Problem
+from lockstep.files import digest_file
 from lockstep.freshness import Freshness, State, config_defaults
+from lockstep.ledger import describe
 from lockstep.paper import PaperError, undeclared
 from lockstep.project import Post, Project
 from lockstep.resolve import Resolver
-from lockstep.store import digest_file
 
 BUILD = "run invoke build"
 
@@ -63,6 +64,10 @@ def _ledger(post: Post) -> Iterator[Problem]:
         path, number = post.ledger.places[identity]
         if line.post != post.slug:
             yield Problem(str(path), number, f'a run of the post "{line.post}" in the ledger of "{post.slug}"')
+        if post.ledger.provenance(line) is None:
+            yield Problem(
+                str(path), number, f"{describe(line.stage, line.keys)} has no provenance: restore it from git"
+            )
         for place, digest in line.outputs.items():
             made = post.folder / place
             if not made.exists():

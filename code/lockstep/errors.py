@@ -1,12 +1,15 @@
 """Every error a user can cause, as one tree.
 
 LockstepError
+├── PaperError         a paper.toml that does not parse (paper.py)
 ├── ProjectError       a folder that is no project, an experiment.py that does not load, an unknown post or stage
 ├── FingerprintError   code that the engine cannot read: a syntax error, an unknown stage function
 ├── LedgerError        a ledger line that is damaged, doubled or written by a newer engine
 ├── DataError          a dataset that cannot be had, or is not what was declared
 ├── QueryError         a selection that names no metric, no row or too many kinds of rows
 ├── RunFailed          a stage gave up on its own account (a loss that is not finite)
+├── StageError         the code of a stage raised (runner.py)
+├── UndeclaredRead     a stage opened a file that it did not declare (guard.py)
 └── CheckFailed        everything that `check` found, all at once
 """
 

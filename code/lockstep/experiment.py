@@ -85,7 +85,6 @@ class Claim:
     margin: str | None
     statement: str
     compare: Callable[..., Any]
-    line: int
 
 
 @dataclass(frozen=True)
@@ -93,9 +92,7 @@ class Table:
     """A table that code computes from the ledger: a list of rows, each a dict from column to cell."""
 
     name: str
-    caption: str
     rows: Callable[..., list[dict[str, Any]]]
-    line: int
 
 
 @dataclass(eq=False)
@@ -188,14 +185,12 @@ class Experiment:
 
         def declare(compare: Callable[..., Any]) -> Claim:
             statement = " ".join((compare.__doc__ or "").split())
-            line = compare.__code__.co_firstlineno
-            self.claims[compare.__name__] = Claim(compare.__name__, verdict, margin, statement, compare, line)
+            self.claims[compare.__name__] = Claim(compare.__name__, verdict, margin, statement, compare)
             return self.claims[compare.__name__]
 
         return declare
 
     def table(self, rows: Callable[..., list[dict[str, Any]]]) -> Table:
         """Declare a table, named like the decorated function."""
-        caption = " ".join((rows.__doc__ or "").split())
-        self.tables[rows.__name__] = Table(rows.__name__, caption, rows, rows.__code__.co_firstlineno)
+        self.tables[rows.__name__] = Table(rows.__name__, rows)
         return self.tables[rows.__name__]

@@ -110,7 +110,7 @@ class Freshness:
         """What the run would record of its upstream runs today, reading of each what it read then."""
         then = {(entry["stage"], digest_value(entry["keys"])): entry["read"] for entry in line.upstream}
         return [
-            upstream_entry(other, other_keys, found, then.get((other.name, digest_value(other_keys)), {}))
+            upstream_entry(found, then.get((other.name, digest_value(other_keys)), {}))
             for other, other_keys in stage.inputs_of(keys)
             if (found := self.post.ledger.get(other.name, other_keys)) is not None
         ]
@@ -141,7 +141,7 @@ class Freshness:
                 reasons.append(f"upstream: {name} is {state.kind}")
             elif state.line and state.line.fingerprint != entry["fingerprint"]:
                 reasons.append(f"upstream: {name} ran again with other code, settings or data")
-            elif state.line and upstream_entry(other, other_keys, state.line, entry["read"]) != entry:
+            elif state.line and upstream_entry(state.line, entry["read"]) != entry:
                 changed = [n for n, digest in entry["read"].items() if part_digest(state.line, n) != digest]
                 reasons.append(f"upstream: {name} ran again and made another {', '.join(changed)}")
         reasons += [
@@ -167,10 +167,10 @@ class Freshness:
         return reasons
 
 
-def upstream_entry(stage: Stage, keys: Keys, line: Line, read: Mapping[str, str]) -> dict[str, Any]:
+def upstream_entry(line: Line, read: Mapping[str, str]) -> dict[str, Any]:
     """What a run records of one it reads: its identity, its fingerprint and the digests of the parts that were read."""
     parts = {name: part_digest(line, name) for name in sorted(read)}
-    return {"stage": stage.name, "keys": dict(keys), "fingerprint": line.fingerprint, "read": parts}
+    return {"stage": line.stage, "keys": line.keys, "fingerprint": line.fingerprint, "read": parts}
 
 
 def part_digest(line: Line, name: str) -> str:

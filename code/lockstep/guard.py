@@ -19,6 +19,7 @@ from types import CodeType, FrameType
 from typing import Any
 
 from lockstep.errors import LockstepError
+from lockstep.reach import is_declaration
 from lockstep.source import Source
 
 # imports, and libraries that show or inspect source lines: of code that the fingerprint covers
@@ -146,7 +147,7 @@ def uncovered(executed: set[tuple[str, int, str]], symbols: set[str], modules: s
     missing = []
     for name, line, code_name in sorted(executed):
         module = source.module(name)
-        if module is None or name.endswith(".experiment"):
+        if module is None or is_declaration(name):
             continue
         if code_name == "<module>":
             if name not in modules:

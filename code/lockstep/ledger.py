@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import fcntl
 import json
-import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -20,6 +19,7 @@ import msgspec
 
 from lockstep.canonical import canonical_json, digest_value
 from lockstep.errors import LedgerError, Problem
+from lockstep.files import write_whole
 
 VERSION = 1
 
@@ -183,17 +183,6 @@ def describe(stage: str, keys: Mapping[str, Any]) -> str:
     """`train (seed=3)`"""
     inside = ", ".join(f"{name}={value}" for name, value in keys.items())
     return f"{stage} ({inside})" if inside else stage
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """Put a file in place so that a reader, or a kill, finds either the old one or the new one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    with part.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(part, path)
 
 
 @contextmanager

@@ -87,7 +87,6 @@ class Paper(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     margin: dict[str, Margin] = {}
     config: dict[str, Setting] = {}
     deviation: list[Deviation] = []
-    protocol: dict[str, Any] = {}
 
     def find(self, metric: str, where: Mapping[str, Any]) -> Reported:
         """The one reported value of a metric under these keys (compared as text). Raises QueryError."""

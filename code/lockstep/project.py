@@ -20,7 +20,7 @@ from typing import Any
 from lockstep import guard, ledger, paper
 from lockstep.cache import Cache
 from lockstep.errors import FingerprintError, LockstepError, ProjectError, nearest
-from lockstep.experiment import Experiment
+from lockstep.experiment import Experiment, Stage
 from lockstep.source import Source
 from lockstep.store import Store
 
@@ -97,6 +97,19 @@ class Post:
     @cached_property
     def paper(self) -> paper.Paper:
         return paper.read(self.folder / "paper.toml")
+
+    def smoked(self, folder: Path) -> Post:
+        """The same post under the smoke profile, which keeps all that it makes in a folder of its own."""
+        other = Post(self.project, self.slug)
+        other.folder, other.results = folder, folder / "results"
+        vars(other).update(experiment=self.experiment.smoked(), paper=self.paper)
+        return other
+
+    def stage(self, name: str) -> Stage:
+        """A stage by name. Raises ProjectError with the nearest."""
+        if name not in self.experiment.stages:
+            raise ProjectError(f'the post "{self.slug}" has no stage "{name}"{nearest(name, self.experiment.stages)}')
+        return self.experiment.stages[name]
 
     @property
     def ledger(self) -> ledger.Ledger:

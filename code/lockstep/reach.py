@@ -202,9 +202,8 @@ class _Walk:
             return
         if rest:
             self.reach_alias(Alias(alias.module, rest[0]), rest[1:], origin)
-        elif self.source.module(alias.module) and origin != f"{alias.module}:*":
-            if not self._is_bare_import(alias.module, origin):
-                self.whole(alias.module, origin)
+        elif self.source.module(alias.module) and not self._is_bare_import(alias.module, origin):
+            self.whole(alias.module, origin)
 
     def _is_bare_import(self, module: str, origin: str) -> bool:
         """Following `helpers` as a symbol of its importer tells nothing yet: its uses do."""

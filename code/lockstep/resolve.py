@@ -28,7 +28,6 @@ class Resolver:
     freshness: Freshness = field(init=False)
     measurements: Measurements = field(init=False)
     _judgements: dict[str, Judgement] = field(default_factory=dict)
-    _others: dict[str, Resolver] = field(default_factory=dict)
 
     @classmethod
     def of(cls, post: Post) -> Resolver:
@@ -52,9 +51,7 @@ class Resolver:
         name, where = query(target)
         slug, _, metric = name.rpartition("/")
         if slug and slug != self.post.slug:
-            if slug not in self._others:
-                self._others[slug] = Resolver.of(self.post.project.post(slug))
-            return self._others[slug]._measured(target.removeprefix(f"{slug}/"), text)
+            return Resolver.of(self.post.project.post(slug))._measured(target.removeprefix(f"{slug}/"), text)
         return self.shown(self.measurements.select(metric, where))
 
     def shown(self, found: Measured) -> dict[str, Any]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import csv
 import dataclasses
-import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -18,6 +17,7 @@ from typing import Any, NoReturn
 
 from lockstep.canonical import digest_value
 from lockstep.errors import LockstepError, RunFailed, nearest
+from lockstep.files import replace_whole
 from lockstep.guard import declare, paused
 
 
@@ -206,10 +206,3 @@ class Run:
     def fail(self, reason: str) -> NoReturn:
         """End the run as failed."""
         raise RunFailed(reason)
-
-
-def replace_whole(part: Path, path: Path) -> None:
-    """Put a written file in the place of another, on disk before it is seen."""
-    with part.open("rb+") as file:
-        os.fsync(file.fileno())
-    os.replace(part, path)

@@ -18,7 +18,7 @@ import time
 import traceback
 from collections.abc import Iterable, Mapping
 from contextlib import nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
@@ -29,56 +29,45 @@ from lockstep.canonical import canonical_json, digest_value
 from lockstep.claims import declared_digests
 from lockstep.errors import LockstepError, ProjectError, RunFailed
 from lockstep.experiment import Experiment, Keys, Stage
+from lockstep.files import digest_file, write_whole
 from lockstep.fingerprint import RUNNER, SCHEME, fingerprint, plain
 from lockstep.freshness import Freshness, State, upstream_entry
 from lockstep.project import Post, serve
+from lockstep.reach import Reach
 from lockstep.run import Input, Run
-from lockstep.store import Store, digest_file
+from lockstep.store import Store
 
 VERSIONS_OF = ("numpy", "torch", "scikit-learn", "matplotlib", "safetensors")
 
 
-@dataclass
-class Bench:
-    """Where runs of one post happen: the published profile in the project, the smoke profile in a temporary folder."""
+@dataclass(frozen=True)
+class Profile:
+    """Where the runs of a post happen: published in the project, smoke in a temporary folder."""
 
     post: Post
-    experiment: Experiment
-    results: Path
-    folder: Path
     scratch: Path
     store: Store
-    profile: str = "published"
     trace: bool = False
-    executed: set[str] = field(default_factory=set)
 
     @classmethod
-    def published(cls, post: Post) -> Bench:
-        scratch = post.project.root / ".lockstep" / "scratch" / post.slug
-        return cls(post, post.experiment, post.results, post.folder, scratch, post.project.store)
+    def published(cls, post: Post) -> Profile:
+        return cls(post, post.project.root / ".lockstep" / "scratch" / post.slug, post.project.store)
 
     @classmethod
-    def smoke(cls, post: Post, folder: Path) -> Bench:
+    def smoke(cls, post: Post, folder: Path) -> Profile:
         """Everything under `folder`; code that executes without being covered by the fingerprint is an error."""
-        made = folder / "content"
-        smoked = post.experiment.smoked()
-        return cls(post, smoked, made / "results", made, folder / "scratch", Store(folder / "store"), "smoke", True)
-
-    def ledger(self) -> ledger.Ledger:
-        return ledger.read(self.results)
+        return cls(post.smoked(folder / "content"), folder / "scratch", Store(folder / "store"), trace=True)
 
 
 def plan(freshness: Freshness, stages: Iterable[str] | None = None, force: bool = False) -> list[State]:
     """The runs to make, upstream first. A failed run is final unless forced."""
     names = set(freshness.experiment.stages if stages is None else stages)
     wanted = with_upstream(freshness.experiment, names)
-    chosen = []
-    for state in freshness.all():
-        if state.stage.name in wanted:
-            forced = force and state.stage.name in names
-            if forced or state.kind in ("stale", "missing"):
-                chosen.append(state)
-    return chosen
+    return [
+        state
+        for state in freshness.all()
+        if state.stage.name in wanted and (state.kind in ("stale", "missing") or (force and state.stage.name in names))
+    ]
 
 
 def with_upstream(experiment: Experiment, names: set[str]) -> set[str]:
@@ -87,6 +76,42 @@ def with_upstream(experiment: Experiment, names: set[str]) -> set[str]:
         if name in wanted:
             wanted |= {stage.name for stage in experiment.stages[name].upstream}
     return wanted
+
+
+def run_stages(profile: Profile, stages: Iterable[str] | None = None, force: bool = False) -> list[ledger.Line]:
+    """Run what is stale or missing, upstream first; returns what was recorded.
+
+    A failing stage stops what depends on it and nothing else. Raises LockstepError with all failures at the end.
+    """
+    experiment = profile.post.experiment
+    names = set(experiment.stages if stages is None else stages)
+    wanted = with_upstream(experiment, names)
+    lines: list[ledger.Line] = []
+    errors: list[str] = []
+    broken: set[str] = set()
+    for stage in experiment.stages.values():
+        if stage.name not in wanted:
+            continue
+        if broken & {upstream.name for upstream in stage.upstream}:
+            broken.add(stage.name)
+            continue
+        # what it reads has run by now; where that made the same again, nothing is stale here any more
+        forced = force and stage.name in names
+        due = [s for s in plan(Freshness.of(profile.post), [stage.name], forced) if s.stage is stage]
+        for number, state in enumerate(due, start=1):
+            print(f"[{number}/{len(due)}] {profile.post.slug}.{state.name}", file=sys.stderr, flush=True)
+            started = time.monotonic()
+            try:
+                lines.append(run_one(profile, stage, state.keys))
+            except LockstepError as error:
+                errors.append(str(error))
+                broken.add(stage.name)
+                break
+            ended = "failed: " + lines[-1].reason if lines[-1].status == "failed" else "done"
+            print(f"  {ended} after {time.monotonic() - started:.1f} s", file=sys.stderr, flush=True)
+    if errors:
+        raise LockstepError("\n".join(errors))
+    return lines
 
 
 def cost(post: Post, states: Iterable[State]) -> float | None:
@@ -101,40 +126,33 @@ def cost(post: Post, states: Iterable[State]) -> float | None:
     return total
 
 
-def run_one(bench: Bench, stage: Stage, keys: Keys, freshness: Freshness) -> ledger.Line:
+def run_one(profile: Profile, stage: Stage, keys: Keys) -> ledger.Line:
     """Execute one run and record it. Raises LockstepError where the stage's code fails; nothing is recorded then."""
-    reached = freshness.reach(stage)
-    config = bench.experiment.config_at(keys)
-    record = bench.ledger()
-    upstream: list[tuple[Stage, Keys, ledger.Line, Input]] = []
-    for other, other_keys in stage.inputs_of(keys):
-        line = record.get(other.name, other_keys)
-        if line is None or line.status != "done":
-            reason = f"failed: {line.reason}" if line else "has not run"
-            raise LockstepError(
-                f"{ledger.describe(stage.name, keys)} needs {ledger.describe(other.name, other_keys)}, which {reason}"
-            )
-        made = Input(other.name, other_keys, line.rows, line.artefacts, line.outputs, bench.store.get, bench.folder)
-        upstream.append((other, other_keys, line, made))
-
-    scratch = bench.scratch / stage.name / scratch_key(stage, keys, reached.digest, config, bench, upstream)
-    data = {name: dataset.load for name, dataset in bench.experiment.data.items()}
-    run = Run(config, keys, data, scratch, [made for *_, made in upstream], bench.post.paper.find)
+    post = profile.post
+    reached = Freshness.of(post).reach(stage)
+    config, upstream = post.experiment.config_at(keys), upstream_lines(post, stage, keys)
+    inputs = [
+        Input(line.stage, line.keys, line.rows, line.artefacts, line.outputs, profile.store.get, post.folder)
+        for line in upstream
+    ]
+    scratch = profile.scratch / stage.name / scratch_key(stage, keys, reached.digest, config, post, upstream)
+    data = {name: dataset.load for name, dataset in post.experiment.data.items()}
+    run = Run(config, keys, data, scratch, inputs, post.paper.find)
     status, reason, rows = "done", "", []
     try:
-        rows = call(bench, stage, run)
+        rows = check_rows(post.experiment, stage, keys, call(profile, stage, run, reached))
     except RunFailed as error:
         status, reason = "failed", str(error)
     seconds = run.seconds
 
-    artefacts = {path.name: bench.store.put(path) for path in sorted((scratch / "artefacts").iterdir())}
-    outputs = deliver(bench, stage, keys, scratch)
     read = {name: plain(value) for name, value in run.config.read().items()} | run.reported_read
-    digests = {name: bench.experiment.data[name].digest for name in sorted(run.data_read)}
-    entries = [upstream_entry(other, other_keys, line, made.read) for other, other_keys, line, made in upstream]
+    digests = {name: post.experiment.data[name].digest for name in sorted(run.data_read)}
+    entries = [upstream_entry(line, made.read) for line, made in zip(upstream, inputs, strict=True)]
+    artefacts = sorted((scratch / "artefacts").iterdir()) if status == "done" else []
+    earlier = post.ledger.get(stage.name, keys)
     line = ledger.Line(
         v=ledger.VERSION,
-        post=bench.post.slug,
+        post=post.slug,
         stage=stage.name,
         keys=keys,
         fingerprint=fingerprint(stage.name, keys, reached.digest, read, digests, entries),
@@ -142,37 +160,47 @@ def run_one(bench: Bench, stage: Stage, keys: Keys, freshness: Freshness) -> led
         config=read,
         data=digests,
         upstream=entries,
-        rows=check_rows(bench.experiment, stage, keys, rows),
-        artefacts=artefacts if status == "done" else {},
-        outputs=outputs,
+        rows=rows,
+        artefacts={path.name: profile.store.put(path) for path in artefacts},
+        outputs=deliver(post, stage, keys, scratch),
         status=status,
         reason=reason,
-        declared=declared_digests(bench.post),
+        declared=declared_digests(post),
     ).summed()
-    symbols = canonical_json(reached.symbols) + "\n"
-    ledger.write_whole(bench.results / "code" / f"{reached.digest}.json", symbols.encode())
-    earlier = record.get(stage.name, keys)
-    ledger.record(bench.results, line, provenance(bench.post, stage, seconds))
-    tidy(bench, earlier, line)
+    write_whole(post.results / "code" / f"{reached.digest}.json", (canonical_json(reached.symbols) + "\n").encode())
+    ledger.record(post.results, line, provenance(post, stage, seconds))
+    post.forget()
+    tidy(post, earlier)
     shutil.rmtree(scratch)
-    bench.post.forget()
     return line
 
 
-def call(bench: Bench, stage: Stage, run: Run) -> list[dict[str, Any]]:
+def upstream_lines(post: Post, stage: Stage, keys: Keys) -> list[ledger.Line]:
+    """The finished runs that this one reads. Raises LockstepError where one is missing or failed."""
+    lines = []
+    for other, other_keys in stage.inputs_of(keys):
+        line = post.ledger.get(other.name, other_keys)
+        if line is None or line.status != "done":
+            reason = f"failed: {line.reason}" if line else "has not run"
+            needed = ledger.describe(other.name, other_keys)
+            raise LockstepError(f"{ledger.describe(stage.name, keys)} needs {needed}, which {reason}")
+        lines.append(line)
+    return lines
+
+
+def call(profile: Profile, stage: Stage, run: Run, reached: Reach) -> list[dict[str, Any]]:
     """The stage's function, imported from the snapshot, guarded, and in the smoke profile traced."""
-    source = bench.post.project.source
+    post, source = profile.post, profile.post.project.source
     serve(source)
-    watch = guard.traced(source) if bench.trace else nullcontext(set[tuple[str, int, str]]())
+    watch = guard.traced(source) if profile.trace else nullcontext(set[tuple[str, int, str]]())
     try:
-        with guard.only_declared(bench.post.project.root, run.scratch), watch as executed:
-            module = importlib.import_module(f"posts.{bench.post.slug}.{stage.module}")
+        with guard.only_declared(post.project.root, run.scratch), watch as executed:
+            module = importlib.import_module(f"posts.{post.slug}.{stage.module}")
             result: Any = getattr(module, stage.function)(run)
     except LockstepError:
         raise
     except Exception as error:
-        raise StageError(bench.post, stage, run.keys, error) from error
-    reached = Freshness(bench.post, bench.experiment).reach(stage)
+        raise StageError(post, stage, run.keys, error) from error
     if missing := guard.uncovered(executed, set(reached.symbols), reached.executed, source):
         raise LockstepError(
             f"{stage.name} executed code that its fingerprint does not cover: {', '.join(missing)}. "
@@ -192,17 +220,10 @@ class StageError(LockstepError):
         super().__init__("\n".join([f"{name} raised {type(error).__name__}: {error}", *places]))
 
 
-def scratch_key(
-    stage: Stage,
-    keys: Keys,
-    code: str,
-    config: Any,
-    bench: Bench,
-    upstream: list[tuple[Stage, Keys, ledger.Line, Input]],
-) -> str:
+def scratch_key(stage: Stage, keys: Keys, code: str, config: Any, post: Post, upstream: list[ledger.Line]) -> str:
     """Unfinished work is taken up only by a run that would do exactly the same."""
-    data = {name: dataset.digest for name, dataset in bench.experiment.data.items()}
-    lines = [line.fingerprint for _, _, line, _ in upstream]
+    data = {name: dataset.digest for name, dataset in post.experiment.data.items()}
+    lines = [line.fingerprint for line in upstream]
     return digest_value([SCHEME, RUNNER, stage.name, keys, code, plain(config), data, lines])[:24]
 
 
@@ -227,26 +248,33 @@ def check_rows(experiment: Experiment, stage: Stage, keys: Keys, rows: list[dict
     return checked
 
 
-def deliver(bench: Bench, stage: Stage, keys: Keys, scratch: Path) -> dict[str, str]:
-    """Put figures and tables where the prose finds them; returns their digests by path."""
+def deliver(post: Post, stage: Stage, keys: Keys, scratch: Path) -> dict[str, str]:
+    """Put figures and tables where the prose finds them; returns their digests by path.
+
+    Raises LockstepError where another run has made a figure of that name.
+    """
     point = "-".join(f"{key}={value}" for key, value in keys.items())
-    places = [(path, f"figures/{path.name}") for path in sorted((scratch / "figures").iterdir())]
     folder = "/".join(filter(None, ["results", stage.name, point]))
+    places = [(path, f"figures/{path.name}") for path in sorted((scratch / "figures").iterdir())]
     places += [(path, f"{folder}/{path.name}") for path in sorted((scratch / "outputs").iterdir())]
+    made = {place: line for line in post.ledger.lines.values() for place in line.outputs}
+    for _, place in places:
+        if (other := made.get(place)) and (other.stage, other.keys) != (stage.name, keys):
+            both = f"{ledger.describe(other.stage, other.keys)} and {ledger.describe(stage.name, keys)}"
+            raise LockstepError(f"{both} both make {place}: give each figure its own name")
     for path, place in places:
-        ledger.write_whole(bench.folder / place, path.read_bytes())
+        write_whole(post.folder / place, path.read_bytes())
     return {place: digest_file(path) for path, place in places}
 
 
-def tidy(bench: Bench, earlier: ledger.Line | None, line: ledger.Line) -> None:
+def tidy(post: Post, earlier: ledger.Line | None) -> None:
     """Remove what only the replaced line referred to: outputs, and symbols of code that no line ran."""
-    record = bench.ledger()
-    outputs = {place for other in record.lines.values() for place in other.outputs}
+    outputs = {place for line in post.ledger.lines.values() for place in line.outputs}
     for place in earlier.outputs if earlier else {}:
         if place not in outputs:
-            (bench.folder / place).unlink(missing_ok=True)
-    used = {other.code for other in record.lines.values()}
-    for path in (bench.results / "code").glob("*.json"):
+            (post.folder / place).unlink(missing_ok=True)
+    used = {line.code for line in post.ledger.lines.values()}
+    for path in (post.results / "code").glob("*.json"):
         if path.stem not in used:
             path.unlink(missing_ok=True)
 
@@ -290,28 +318,3 @@ def hardware() -> str:
     if torch is not None and torch.cuda.is_available():
         text += f", {torch.cuda.get_device_name()}"
     return text
-
-
-def run_all(bench: Bench, states: list[State], freshness: Freshness) -> list[ledger.Line]:
-    """Run in order. A failing stage stops what depends on it, not the rest; its error is raised at the end."""
-    lines, errors, broken = [], [], set()
-    for number, state in enumerate(states, start=1):
-        if state.stage.name in broken or {stage.name for stage in state.stage.upstream} & broken:
-            broken.add(state.stage.name)
-            continue
-        print(f"[{number}/{len(states)}] {bench.post.slug}.{state.name}", file=sys.stderr, flush=True)
-        started = time.monotonic()
-        try:
-            lines.append(run_one(bench, state.stage, state.keys, freshness))
-        except LockstepError as error:
-            errors.append(str(error))
-            broken.add(state.stage.name)
-        else:
-            ended = "failed: " + lines[-1].reason if lines[-1].status == "failed" else "done"
-            print(f"  {ended} after {time.monotonic() - started:.1f} s", file=sys.stderr, flush=True)
-    if errors:
-        raise LockstepError("\n".join(errors))
-    return lines
-
-
-__all__ = ["Bench", "cost", "plan", "run_all", "run_one", "with_upstream"]

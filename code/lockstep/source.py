@@ -29,6 +29,7 @@ PURE_DECORATORS = {
     "functools.cached_property",
     *("wraps cache lru_cache abstractmethod override final overload torch.no_grad torch.inference_mode".split()),
 }
+ROOTS = ("posts", "lockstep")
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 
 
@@ -94,10 +95,9 @@ class Module:
 class Source:
     """All first-party code, as it stands when first asked for. One object is one consistent snapshot."""
 
-    def __init__(self, root: Path, roots: tuple[str, ...] = ("posts", "lockstep"), engine: Path | None = None):
+    def __init__(self, root: Path, engine: Path | None = None):
         """`root` is the import root; `engine` is where `lockstep` itself lies, where that is another folder."""
         self.root = root
-        self.roots = roots
         self.engine = engine or Path(__file__).resolve().parent.parent
         self._modules: dict[str, Module | None] = {}
         self.worked_out: dict[tuple[str, str], Any] = {}
@@ -105,7 +105,7 @@ class Source:
     def path_of(self, name: str) -> tuple[Path, bool] | None:
         """The file of a dotted module and whether it is a package's `__init__`, or None."""
         first = name.partition(".")[0]
-        if first not in self.roots:
+        if first not in ROOTS:
             return None
         base = (self.engine if first == "lockstep" else self.root).joinpath(*name.split("."))
         if (init := base / "__init__.py").is_file():
@@ -123,7 +123,7 @@ class Source:
     def is_package(self, name: str) -> bool:
         """Is there a folder of that dotted name, with or without an `__init__`?"""
         first = name.partition(".")[0]
-        return first in self.roots and (
+        return first in ROOTS and (
             (self.engine if first == "lockstep" else self.root).joinpath(*name.split(".")).is_dir()
         )
 

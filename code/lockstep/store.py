@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import shutil
 from pathlib import Path
+
+from lockstep.files import digest_file, replace_whole
 
 
 class Store:
@@ -29,18 +30,10 @@ class Store:
             kept.parent.mkdir(parents=True, exist_ok=True)
             part = kept.with_name(f"{kept.name}.{os.getpid()}.part")
             shutil.copyfile(path, part)
-            with part.open("rb+") as file:
-                os.fsync(file.fileno())
-            os.replace(part, kept)
+            replace_whole(part, kept)
         return digest
 
     def get(self, digest: str) -> Path | None:
         """The file, or None where it is not at hand (or no longer what its name says)."""
         path = self.path(digest)
         return path if path.exists() and digest_file(path) == digest else None
-
-
-def digest_file(path: Path) -> str:
-    """sha256 of a file's bytes."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

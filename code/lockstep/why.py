@@ -16,6 +16,8 @@ from lockstep.resolve import Resolver, duration, query
 def explain(post: Post, stage: str | None = None) -> Iterator[str]:
     """For each stale run its reasons; then every sentence that rests on one, and what re-running costs."""
     freshness = Freshness.of(post)
+    if stage is not None:
+        post.stage(stage)
     stale = [s for s in freshness.all() if s.kind in ("stale", "missing") and stage in (None, s.stage.name)]
     if not stale:
         yield f"{post.slug}: everything is fresh"

@@ -1,0 +1,28 @@
+"""Files that are whole or absent, whatever happens in between, and their digests."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+
+
+def replace_whole(part: Path, path: Path) -> None:
+    """Put a written file in the place of another, on disk before it is seen."""
+    with part.open("rb+") as file:
+        os.fsync(file.fileno())
+    os.replace(part, path)
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file so that a reader, or a kill, finds either the old one or the new one."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    part.write_bytes(content)
+    replace_whole(part, path)
+
+
+def digest_file(path: Path) -> str:
+    """sha256 of a file's bytes."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

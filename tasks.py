@@ -55,7 +55,7 @@ def run(context: Context, target: str, force: bool = False, profile: str = "publ
 @task
 def test(context: Context) -> None:
     """Run every test."""
-    sys.exit(context.run("pytest -q", warn=True, pty=sys.stdout.isatty()).exited)  # type: ignore[union-attr]
+    sys.exit(context.run("pytest -q -rs", warn=True, pty=sys.stdout.isatty()).exited)  # type: ignore[union-attr]
 
 
 @task

@@ -225,25 +225,22 @@ class Resolver:
             f"no fresh run of the post covers {path.name}#{symbol}: mark the excerpt ?illustrative, or run it"
         )
 
-    def colophon(self) -> list[dict[str, Any]]:
-        """What ran, how often, how long and on what, a row a stage."""
-        rows = []
+    def colophon(self) -> dict[str, Any]:
+        """What ran, how often and how long, a row a stage; on what machines, with which versions."""
+        stages: list[dict[str, Any]] = []
+        hardware: dict[str, None] = {}
+        versions: dict[str, str] = {}
         for stage in self.freshness.experiment.stages.values():
             lines = [s.line for keys in stage.points() if (s := self.freshness.state(stage, keys)).line]
             kept: list[Provenance] = [p for line in lines if line and (p := self.post.ledger.provenance(line))]
-            if kept:
-                rows.append(
-                    {
-                        "stage": stage.name,
-                        "runs": len(kept),
-                        "duration": duration(sum(p.seconds for p in kept)),
-                        "hardware": kept[0].hardware,
-                        "command": kept[0].command,
-                        "date": max(p.date for p in kept),
-                        "versions": kept[0].versions,
-                    }
-                )
-        return rows
+            if not kept:
+                continue
+            for provenance in kept:
+                hardware[provenance.hardware] = None
+                versions |= provenance.versions
+            row = {"stage": stage.name, "runs": len(kept), "duration": duration(sum(p.seconds for p in kept))}
+            stages.append(row | {"command": kept[0].command, "date": max(p.date for p in kept)})
+        return {"stages": stages, "hardware": list(hardware), "versions": versions} if stages else {}
 
 
 def query(target: str) -> tuple[str, dict[str, str]]:

@@ -35,7 +35,7 @@ class Reader(MarkdownReader):
             loader=FileSystemLoader(folder), autoescape=True, trim_blocks=True, lstrip_blocks=True
         )
         self.bibliography = Bibliography.read(self.project.root / "content" / "references.bib")
-        self.extension = Bindings(self.render)
+        self.extension = Bindings(self.render, self.settings.get("SOURCE_URL", ""))
         markdown = self.settings["MARKDOWN"]
         own = {**markdown, "extensions": [*markdown["extensions"], self.extension]}
         self.settings = {**self.settings, "MARKDOWN": own}
@@ -71,7 +71,7 @@ class Reader(MarkdownReader):
         ran = page.resolver is not None and page.resolver.post.declaration.exists()
         shown = {
             "references": page.references(),
-            "colophon": page.resolver.colophon() if page.resolver and ran else [],
+            "colophon": page.resolver.colophon() if page.resolver and ran else {},
             "toc": self.contents if path.name == "index.md" else "",
         }
         return content, metadata, shown
@@ -115,7 +115,10 @@ class _Kept:
 
 
 def use_reader(readers: Any) -> None:
+    """Called before a site is generated, so also before each new rendering while writing."""
     readers.reader_classes["md"] = Reader
+    failures.clear()
+    read.clear()
 
 
 def complete(generator: Any) -> None:

@@ -30,8 +30,6 @@ class _Collector(logging.Handler):
 
 def generate(project: Project, settings: str = "pelicanconf.py") -> Path:
     """Write the site; returns its folder. Raises CheckFailed."""
-    articles.failures.clear()
-    articles.read.clear()
     articles.rendered = project
     collector = _Collector()
     logger = logging.getLogger("pelican")

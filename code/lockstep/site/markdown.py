@@ -54,11 +54,13 @@ class Page:
 
 
 class Bindings(Extension):
-    """`render` turns a binding's fields into HTML; `page` is set for each document."""
+    """`render` turns a binding's fields into HTML; `page` is set for each document. `source_url` is where the
+    code of the project can be read, or nothing."""
 
-    def __init__(self, render: Callable[[dict[str, Any]], str]):
+    def __init__(self, render: Callable[[dict[str, Any]], str], source_url: str = ""):
         super().__init__()
         self.render = render
+        self.source_url = source_url.rstrip("/")
         self.page: Page | None = None
 
     def extendMarkdown(self, md: Markdown) -> None:
@@ -116,6 +118,11 @@ class Binder(Treeprocessor):
         parents = {child: parent for parent in root.iter() for child in parent}
         for paragraph in list(root.iter("p")):
             self.block(paragraph, parents)
+        self.links(root, parents)
+        self.box(root)
+
+    def links(self, root: etree.Element, parents: dict[etree.Element, etree.Element]) -> None:
+        """Every inline binding below an element."""
         for link in [a for a in root.iter("a") if SCHEME.match(a.get("href", ""))]:
             if self._heading(link, parents):
                 raise LockstepError(f"{link.get('href')} stands in a heading")
@@ -123,7 +130,6 @@ class Binder(Treeprocessor):
             if kind in BLOCK:
                 raise LockstepError(f"{kind}:{target} must stand alone in its paragraph")
             self.put(link, parents, self.render(kind, target, "".join(link.itertext()), inner=self.inner(link)))
-        self.box(root)
 
     def box(self, root: etree.Element) -> None:
         """The section "In sixty seconds" stands in a box of its own."""
@@ -163,10 +169,7 @@ class Binder(Treeprocessor):
         caption, emphasis = following[0], following[0][0]
         if (caption.text or "").strip() or (emphasis.tail or "").strip():
             return ""
-        inside = {child: parent for parent in emphasis.iter() for child in parent}
-        for link in [a for a in emphasis.iter("a") if SCHEME.match(a.get("href", ""))]:
-            kind, target = self._target(link)
-            self.put(link, inside, self.render(kind, target, "".join(link.itertext()), inner=self.inner(link)))
+        self.links(emphasis, {child: parent for parent in emphasis.iter() for child in parent})
         parents[paragraph].remove(caption)
         return self.inner(emphasis)
 
@@ -177,6 +180,8 @@ class Binder(Treeprocessor):
         if kind == "code":
             lexer, formatter = get_lexer_by_name(fields["language"]), HtmlFormatter(nowrap=True)
             fields["html"] = highlight(fields["source"], lexer, formatter)
+            if base := self.extension.source_url:
+                fields["url"] = f"{base}/{fields['path']}#L{fields['first']}-L{fields['last']}"
         if kind == "table":
             rows: Any = fields["rows"]
             cells: list[dict[str, Any]] = [cell for row in rows for cell in row if "fields" in cell]

@@ -17,7 +17,7 @@ SHOWN = 10  # samples side by side
 
 
 def draw(run: Run) -> dict[str, Any]:
-    """Draw all four. Reads every training run, its scores, and the baselines."""
+    """Draw all four. Reads every training run and its scores."""
     torch.set_num_threads(1)
     trained = [made for made in run.inputs if made.stage == "train"]
     scored = [made for made in run.inputs if made.stage == "evaluate"]
@@ -55,7 +55,7 @@ def draw_likelihood(run: Run, scored: list[Input]) -> None:
         axes.plot(epochs, means, color=PALETTE[0], linewidth=2, marker="o", markersize=3.5)
         axes.axhline(published.value, color=PALETTE[1], linewidth=1, linestyle=(0, (5, 3)))
         axes.annotate(
-            "published, longer training",
+            "published",
             (epochs[-1], published.value),
             xytext=(0, 5),
             textcoords="offset points",

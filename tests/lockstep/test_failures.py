@@ -4,23 +4,11 @@ import shutil
 from pathlib import Path
 
 import pytest
-from mini import create, edit, lockstep
+from mini import edit, lockstep
 
 PROSE = "content/mini/index.md"
 PAPER = "content/mini/paper.toml"
 POST = "code/posts/mini/experiment.py"
-
-
-@pytest.fixture(scope="module")
-def built(tmp_path_factory) -> Path:
-    root = create(tmp_path_factory.mktemp("mini"))
-    assert lockstep(root, "build", "--no-render").returncode == 0
-    return root
-
-
-@pytest.fixture
-def project(built, tmp_path) -> Path:
-    return Path(shutil.copytree(built, tmp_path / "mini"))
 
 
 def add(project: Path, text: str) -> None:
@@ -236,3 +224,53 @@ def test_a_frozen_build_and_a_check_write_nothing(project):
     lockstep(project, "check")
     after = {path: path.read_bytes() for path in project.rglob("*") if path.is_file() and ".lockstep" not in path.parts}
     assert after == before
+
+
+def test_a_stage_that_fails_stops_what_depends_on_it_and_nothing_else(project):
+    edit(project, "code/posts/mini/train.py", "# a comment", "raise OSError('no disk')")
+    edit(project, POST, "total = mini", 'alone = mini.stage("evaluate:alone", name="alone")\ntotal = mini')
+    edit(project, "code/posts/mini/evaluate.py", "def total", "def alone(run):\n    return {}\n\n\ndef total")
+    done = lockstep(project, "build", "--no-render")
+    assert done.returncode == 1
+    assert "train (seed=0) raised OSError: no disk" in done.stderr
+    assert "mini.evaluate" not in [line.split()[1] for line in done.stderr.splitlines() if line.startswith("[")]
+    assert (project / "content/mini/results/alone.jsonl").exists()
+
+
+def test_rows_that_cannot_be_recorded_leave_the_earlier_outputs(project):
+    curve = project / "content/mini/results/train/seed=0/curve.csv"
+    before = curve.read_bytes()
+    edit(project, "code/posts/mini/train.py", "    return {}\n", "    return {'undeclared': 1.0}\n")
+    edit(project, "code/posts/mini/train.py", '"value": total}', '"value": -total}')
+    done = lockstep(project, "build", "--no-render")
+    assert '"undeclared", which is no declared Metric' in done.stderr
+    assert curve.read_bytes() == before
+
+
+def test_two_runs_may_not_make_one_figure(project):
+    edit(project, "code/posts/mini/train.py", "# a comment", "run.figure('same.svg').write_text('<svg/>')")
+    done = lockstep(project, "build", "--no-render")
+    assert done.returncode == 1
+    assert "train (seed=0) and train (seed=1) both make figures/same.svg" in done.stderr
+
+
+def test_missing_provenance_is_named(project):
+    (project / "content/mini/results/provenance/total.json").unlink()
+    done = lockstep(project, "check")
+    assert done.returncode == 1
+    assert "total.jsonl:1: total has no provenance" in done.stderr
+
+
+def test_why_knows_the_nearest_stage(project):
+    done = lockstep(project, "why", "mini.trian")
+    assert done.returncode == 1
+    assert 'the post "mini" has no stage "trian"; did you mean "train"?' in done.stderr
+
+
+def test_a_project_that_cannot_be_written_is_checked_all_the_same(project):
+    for path in (project / ".lockstep/cache").iterdir():
+        path.unlink()
+    (project / ".lockstep/cache").rmdir()
+    (project / ".lockstep/cache").write_text("in the way")
+    done = lockstep(project, "check")
+    assert done.returncode == 0, done.stderr

@@ -3,11 +3,8 @@
 Every case drives the real command line on a fresh copy of a project that was built once.
 """
 
-import shutil
-from pathlib import Path
-
 import pytest
-from mini import create, edit, lockstep
+from mini import edit, lockstep
 
 EVERYTHING = {"train": 3, "evaluate": 3, "total": 1}
 NOTHING: dict[str, int] = {}
@@ -117,19 +114,6 @@ MATRIX = {
     "the theme": ("theme/style.css", "black", "navy", NOTHING, ""),
     "prose": ("content/mini/index.md", "We score", "We now score", NOTHING, ""),
 }
-
-
-@pytest.fixture(scope="module")
-def built(tmp_path_factory) -> Path:
-    root = create(tmp_path_factory.mktemp("mini"))
-    done = lockstep(root, "build", "--no-render")
-    assert done.returncode == 0, done.stderr
-    return root
-
-
-@pytest.fixture
-def project(built, tmp_path) -> Path:
-    return Path(shutil.copytree(built, tmp_path / "mini"))
 
 
 def runs_made(stderr: str) -> dict[str, int]:

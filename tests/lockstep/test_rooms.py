@@ -12,11 +12,9 @@ ENGINE = sorted((ROOT / "code/lockstep").rglob("*.py"))
 HEAVY = ("torch", "scipy", "sklearn", "matplotlib")
 
 
-def imported(path: Path, top_level_only: bool = False) -> set[str]:
-    tree = ast.parse(path.read_text())
-    nodes = tree.body if top_level_only else ast.walk(tree)
+def imported(path: Path) -> set[str]:
     names = set()
-    for node in nodes:
+    for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):

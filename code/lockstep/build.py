@@ -29,7 +29,7 @@ def build(project: Project, frozen: bool) -> None:
             if is_clean(project.post(slug)):
                 continue
             try:
-                run(project.post(slug))
+                run(Profile.published(project.post(slug)))
                 refresh(project.post(slug))
             except LockstepError as error:
                 errors.append(f"{slug}: {error}")
@@ -39,12 +39,13 @@ def build(project: Project, frozen: bool) -> None:
         raise LockstepError("\n".join(text))
 
 
-def run(post: Post, stages: Iterable[str] | None = None, force: bool = False) -> int:
+def run(profile: Profile, stages: Iterable[str] | None = None, force: bool = False, seeds: runner.Seeds = None) -> int:
     """Run what is stale or missing of a post, said beforehand; returns how many runs that was."""
+    post = profile.post
     names = None if stages is None else [post.stage(name).name for name in stages]
-    if todo := runner.plan(Freshness.of(post), names, force):
+    if todo := runner.plan(Freshness.of(post), names, force, seeds):
         _announce(post, todo)
-    return len(runner.run_stages(Profile.published(post), names, force))
+    return len(runner.run_stages(profile, names, force, seeds))
 
 
 def _announce(post: Post, todo: list[State]) -> None:

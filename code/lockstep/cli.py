@@ -9,6 +9,7 @@ import argparse
 import os
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from lockstep.check import check_all
 from lockstep.errors import CheckFailed, LockstepError
@@ -33,7 +34,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     add.add_argument("target", metavar="SLUG[.STAGE]")
     add.add_argument("--force", action="store_true", help="run again what is fresh")
     add.add_argument("--profile", choices=["published", "smoke"], default="published")
-    add.set_defaults(function=lambda a: run(a.target, a.force, a.profile))
+    add.add_argument("--seed", type=int, action="append", metavar="N", help="only runs at this seed; may be repeated")
+    add.add_argument("--out", metavar="DIR", help="keep the runs in a folder, for merge into another clone")
+    add.set_defaults(function=lambda a: run(a.target, a.force, a.profile, a.seed, a.out))
     given = parser.parse_args(arguments)
     return guarded(lambda: given.function(given))
 
@@ -84,9 +87,12 @@ def why(target: str) -> None:
         print("\n".join(explain(project.post(name), stage or None)))
 
 
-def run(target: str, force: bool = False, profile: str = "published") -> None:
+def run(
+    target: str, force: bool = False, profile: str = "published", seeds: list[int] | None = None, out: str | None = None
+) -> None:
     from lockstep.build import refresh, smoke
     from lockstep.build import run as run_stages
+    from lockstep.runner import Profile
 
     slug, _, stage = target.partition(".")
     post = Project.find().post(slug)
@@ -95,7 +101,9 @@ def run(target: str, force: bool = False, profile: str = "published") -> None:
         for line in smoke(post, stages):
             print(line.stage, line.keys, line.rows)
         return
-    if run_stages(post, stages, force) == 0:
-        states = Freshness.of(post).all()
+    where = Profile.elsewhere(post, Path(out).resolve()) if out else Profile.published(post)
+    if run_stages(where, stages, force, frozenset(seeds) if seeds else None) == 0:
+        states = Freshness.of(where.post).all()
         print(f"{target}: nothing to run, {sum(s.kind == 'fresh' for s in states)} runs are fresh")
-    refresh(post)
+    if not out:
+        refresh(post)

@@ -11,11 +11,9 @@ import fcntl
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
-
-import msgspec
 
 from lockstep.canonical import canonical_json, digest_value
 from lockstep.errors import LedgerError, Problem
@@ -24,7 +22,8 @@ from lockstep.files import write_whole
 VERSION = 1
 
 
-class Line(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+@dataclass(frozen=True, kw_only=True)
+class Line:
     """One run. `config`, `data` and `upstream` hold what it read; artefacts and outputs map names to sha256 digests."""
 
     v: int
@@ -50,18 +49,17 @@ class Line(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
 
     def summed(self) -> Line:
         """The line with its checksum."""
-        return msgspec.structs.replace(self, sum=self._checksum())
+        return replace(self, sum=self._checksum())
 
     def _checksum(self) -> str:
-        content = msgspec.to_builtins(self)
-        del content["sum"]
-        return digest_value(content)[:16]
+        return digest_value({name: value for name, value in vars(self).items() if name != "sum"})[:16]
 
     def text(self) -> str:
-        return canonical_json(msgspec.to_builtins(self))
+        return canonical_json(vars(self))
 
 
-class Provenance(msgspec.Struct, frozen=True, kw_only=True):
+@dataclass(frozen=True, kw_only=True)
+class Provenance:
     """What explains a run: when, where, on what, how long, from which commit. `command` runs it again."""
 
     command: str
@@ -78,7 +76,6 @@ class Provenance(msgspec.Struct, frozen=True, kw_only=True):
 class Ledger:
     """The lines of one post by stage and keys, and what is wrong with the files they came from."""
 
-    folder: Path
     lines: dict[tuple[str, str], Line] = field(default_factory=dict)
     places: dict[tuple[str, str], tuple[Path, int]] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
@@ -91,16 +88,23 @@ class Ledger:
 
     def provenance(self, line: Line) -> Provenance | None:
         """What explains the run, or None where nothing was kept."""
-        path = provenance_path(self.folder, line)
         try:
-            return msgspec.json.decode(path.read_bytes(), type=Provenance)
-        except (FileNotFoundError, msgspec.DecodeError):
+            return Provenance(**json.loads(provenance_path(self.home(line), line).read_bytes()))
+        except (FileNotFoundError, ValueError, TypeError):
             return None
+
+    def home(self, line: Line) -> Path:
+        """The folder of results that holds the line, and what belongs to it."""
+        return self.places[line.identity][0].parent
+
+    def over(self, base: Ledger) -> Ledger:
+        """These lines, and those of another ledger that are not among them."""
+        return Ledger({**base.lines, **self.lines}, {**base.places, **self.places}, [*base.problems, *self.problems])
 
 
 def read(folder: Path) -> Ledger:
     """Read `*.jsonl` of a post's results. Damage is collected as problems, never raised, and the line left out."""
-    ledger = Ledger(folder)
+    ledger = Ledger()
     for path in sorted(folder.glob("*.jsonl")):
         for number, text in enumerate(path.read_bytes().splitlines(), start=1):
             if not text.strip():
@@ -128,8 +132,8 @@ def parse(text: bytes) -> Line:
         raw = json.loads(text)
         if isinstance(raw, dict) and raw.get("v", VERSION) != VERSION:
             raise LedgerError(f"written in version {raw['v']} of the ledger, this engine reads version {VERSION}")
-        line = msgspec.convert(raw, Line)
-    except (ValueError, msgspec.ValidationError) as error:
+        line = Line(**raw)
+    except (ValueError, TypeError) as error:
         raise LedgerError(
             f"not a whole ledger line ({error}): restore it from git, or delete it and run again"
         ) from None
@@ -146,9 +150,8 @@ def record(folder: Path, line: Line, provenance: Provenance) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     with locked(folder):
         line = line.summed()
-        write_whole(
-            provenance_path(folder, line), msgspec.json.format(msgspec.json.encode(provenance), indent=1) + b"\n"
-        )
+        text = json.dumps(asdict(provenance), indent=1, ensure_ascii=False) + "\n"
+        write_whole(provenance_path(folder, line), text.encode())
         path = folder / f"{line.stage}.jsonl"
         kept = [text for text in _texts(path) if _identity(text) != line.identity]
         write_whole(path, ("\n".join(sorted([*kept, line.text()], key=_sort_key)) + "\n").encode())

@@ -58,7 +58,10 @@ class Measurements:
         return self.freshness.experiment
 
     def __call__(self, metric: str, **where: Any) -> Measured:
-        """The selection's values by seed. Raises QueryError where it names nothing, or more than one kind of row."""
+        """The selection's values by seed; `stage` selects like any key of the rows.
+
+        Raises QueryError where it names nothing, or more than one kind of row.
+        """
         found = self.select(metric, where)
         self.names.append(f"{metric} {sorted(where.items())}")
         if self.substitute:
@@ -74,21 +77,20 @@ class Measurements:
         rows = self._rows().get(metric, [])
         if not rows:
             raise QueryError(f'no run has a value of "{metric}" yet: run invoke build')
-        keys = {name for _, row in rows for name in self._keys_of(row)}
+        keys = {name for _, row in rows for name in self._keys_of(row)} | {"stage"}
         for name in where:
             if name not in keys:
                 raise QueryError(f'no row of "{metric}" has a key "{name}"{nearest(name, keys)}')
-        matching = [
-            (s, row) for s, row in rows if all(name in row and str(row[name]) == str(v) for name, v in where.items())
-        ]
+        matching = [(s, row) for s, row in rows if _matches({**row, "stage": s.stage.name}, where)]
         if not matching:
-            raise QueryError(f'no row of "{metric}" matches; there are: {self._candidates([row for _, row in rows])}')
+            raise QueryError(f'no row of "{metric}" matches; there are: {self._candidates(rows)}')
         kinds = {tuple((n, row[n]) for n in sorted(self._keys_of(row)) if n != "seed") for _, row in matching}
         stages = {state.stage.name for state, _ in matching}
         seeds = [row.get("seed") for _, row in matching]
         if len(kinds) > 1 or len(stages) > 1 or len(set(seeds)) < len(seeds):
-            listed = self._candidates([row for _, row in matching])
-            raise QueryError(f'"{metric}" is ambiguous, it matches different kinds of rows: {listed}')
+            raise QueryError(
+                f'"{metric}" is ambiguous, it matches different kinds of rows: {self._candidates(matching)}'
+            )
         values = {row.get("seed"): float(row[metric]) for _, row in matching}
         self._whole(matching[0][0])
         return Measured(declared, dict(where), values, tuple(state for state, _ in matching))
@@ -116,6 +118,15 @@ class Measurements:
     def _keys_of(self, row: Mapping[str, Any]) -> Iterator[str]:
         return (name for name in row if self.experiment.metric(name) is None)
 
-    def _candidates(self, rows: list[dict[str, Any]]) -> str:
-        kinds = {"&".join(f"{n}={row[n]}" for n in self._keys_of(row) if n != "seed") or "(no keys)" for row in rows}
+    def _candidates(self, rows: list[tuple[State, dict[str, Any]]]) -> str:
+        """The kinds of rows, as queries; the stage is named where there is more than one."""
+        several = len({state.stage.name for state, _ in rows}) > 1
+        kinds = set()
+        for state, row in rows:
+            pairs = [f"{name}={row[name]}" for name in self._keys_of(row) if name != "seed"]
+            kinds.add("&".join([*([f"stage={state.stage.name}"] if several else []), *pairs]) or "(no keys)")
         return "; ".join(sorted(kinds))
+
+
+def _matches(row: Mapping[str, Any], where: Mapping[str, Any]) -> bool:
+    return all(name in row and str(row[name]) == str(value) for name, value in where.items())

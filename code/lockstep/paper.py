@@ -32,8 +32,6 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
 from lockstep.errors import LockstepError, Problem, QueryError, nearest
 from lockstep.fingerprint import plain
 
@@ -43,27 +41,30 @@ class NoConfig:
     """The settings of a post that has none."""
 
 
-class Reported(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+@dataclasses.dataclass(frozen=True)
+class Reported:
     """A value that somebody published. `plus_minus` is theirs, and `means` says what it is."""
 
     metric: str
     value: float
     where: str
     source: str
-    keys: dict[str, Any] = {}
+    keys: dict[str, Any] = dataclasses.field(default_factory=dict)
     plus_minus: float | None = None
     means: str = ""
     note: str = ""
 
 
-class Margin(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+@dataclasses.dataclass(frozen=True)
+class Margin:
     """A difference that counts as none, declared before the run."""
 
     value: float
     reason: str
 
 
-class Setting(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+@dataclasses.dataclass(frozen=True)
+class Setting:
     """What the source says about a config field."""
 
     value: Any
@@ -71,7 +72,8 @@ class Setting(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     note: str = ""
 
 
-class Deviation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+@dataclasses.dataclass(frozen=True)
+class Deviation:
     """A config field that differs from the source, or that the source leaves open, and why."""
 
     field: str
@@ -80,13 +82,14 @@ class Deviation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     reason: str
 
 
-class Paper(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+@dataclasses.dataclass(frozen=True)
+class Paper:
     """All of `paper.toml`."""
 
-    reported: list[Reported] = []
-    margin: dict[str, Margin] = {}
-    config: dict[str, Setting] = {}
-    deviation: list[Deviation] = []
+    reported: list[Reported] = dataclasses.field(default_factory=list)
+    margin: dict[str, Margin] = dataclasses.field(default_factory=dict)
+    config: dict[str, Setting] = dataclasses.field(default_factory=dict)
+    deviation: list[Deviation] = dataclasses.field(default_factory=list)
 
     def find(self, metric: str, where: Mapping[str, Any]) -> Reported:
         """The one reported value of a metric under these keys (compared as text). Raises QueryError."""
@@ -110,13 +113,28 @@ def read(path: Path) -> Paper:
         return Paper()
     text = path.read_text(encoding="utf-8")
     try:
-        return msgspec.convert(tomllib.loads(text), Paper)
+        return _paper(tomllib.loads(text))
     except tomllib.TOMLDecodeError as error:
         line = re.search(r"at line (\d+)", str(error))
         at = line[1] if line else len(text.splitlines())
         raise PaperError(path, int(at), f"not valid TOML: {error}") from None
-    except msgspec.ValidationError as error:
-        raise PaperError(path, _line_of(text, str(error)), str(error)) from None
+    except (TypeError, ValueError) as error:
+        message = str(error).rpartition("__init__() ")[2]
+        raise PaperError(path, _line_of(text, message), message) from None
+
+
+def _paper(raw: dict[str, Any]) -> Paper:
+    """Raises TypeError for a name that is unknown or missing, ValueError for a value of another type."""
+    reported = [Reported(**entry) for entry in raw.get("reported", [])]
+    margin = {name: Margin(**entry) for name, entry in raw.get("margin", {}).items()}
+    config = {name: Setting(**entry) for name, entry in raw.get("config", {}).items()}
+    deviation = [Deviation(**entry) for entry in raw.get("deviation", [])]
+    paper = Paper(**{**raw, "reported": reported, "margin": margin, "config": config, "deviation": deviation})
+    try:
+        import msgspec
+    except ImportError:  # a machine that only runs stages: the file was validated where it was written
+        return paper
+    return msgspec.convert(raw, Paper)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -105,6 +105,13 @@ class Post:
         vars(other).update(experiment=self.experiment.smoked(), paper=self.paper)
         return other
 
+    def placed(self, folder: Path) -> Post:
+        """The same post, which keeps what it makes in another folder and reads what is not there from here."""
+        other = Post(self.project, self.slug)
+        other.folder, other.results, other.base = folder, folder / "results", self
+        vars(other).update(experiment=self.experiment, paper=self.paper)
+        return other
+
     def stage(self, name: str) -> Stage:
         """A stage by name. Raises ProjectError with the nearest."""
         if name not in self.experiment.stages:
@@ -114,10 +121,16 @@ class Post:
     @property
     def ledger(self) -> ledger.Ledger:
         if self._ledger is None:
-            self._ledger = ledger.read(self.results)
+            own = ledger.read(self.results)
+            self._ledger = own.over(self.base.ledger) if self.base else own
         return self._ledger
 
     _ledger: ledger.Ledger | None = None
+    base: Post | None = None
+
+    def output(self, line: ledger.Line, place: str) -> Path:
+        """Where an output of a recorded run lies, by its path in the ledger."""
+        return self.ledger.home(line).parent / place
 
     def forget(self) -> None:
         """The ledger has changed on disk: so may have all that was worked out from it."""

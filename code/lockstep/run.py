@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+import json
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NoReturn
@@ -43,6 +44,10 @@ class RecordingConfig:
         self._read.update(self._names)
         return self._config
 
+    def recall(self, names: Iterable[str]) -> None:
+        """An earlier attempt of the same run has read these fields."""
+        self._read.update(names)
+
     def read(self) -> dict[str, Any]:
         """The fields read so far and their values, in the order of their names."""
         return {name: getattr(self._config, name) for name in sorted(self._read)}
@@ -59,13 +64,13 @@ class Input:
         artefacts: Mapping[str, str],
         outputs: Mapping[str, str],
         fetch: Callable[[str], Path | None],
-        folder: Path,
+        results: Path,
     ):
         self.stage = stage
         self.keys = dict(keys)
         self.read: dict[str, str] = {}
         self._rows, self._artefacts, self._outputs = rows, artefacts, outputs
-        self._fetch, self._folder = fetch, folder
+        self._fetch, self._results = fetch, results
 
     @property
     def rows(self) -> list[dict[str, Any]]:
@@ -94,7 +99,7 @@ class Input:
         if not found:
             raise LockstepError(f'{self.stage} wrote no "{name}"{nearest(name, [Path(p).name for p in self._outputs])}')
         self.read[name] = self._outputs[found[0]]
-        with paused(), (self._folder / found[0]).open(newline="", encoding="utf-8") as file:
+        with paused(), (self._results.parent / found[0]).open(newline="", encoding="utf-8") as file:
             return [{key: _number(value) for key, value in row.items()} for row in csv.DictReader(file)]
 
 
@@ -127,7 +132,7 @@ class Run:
         self._data = data
         self._loaded: dict[str, Any] = {}
         self._started = time.monotonic()
-        self._earlier = float(self._elapsed.read_text()) if self._elapsed.exists() else 0.0
+        self._earlier = self._recall()
         for folder in ("artefacts", "outputs", "figures"):
             (scratch / folder).mkdir(parents=True, exist_ok=True)
 
@@ -144,8 +149,33 @@ class Run:
         return self._earlier + time.monotonic() - self._started
 
     @property
-    def _elapsed(self) -> Path:
-        return self.scratch / "elapsed"
+    def _attempt(self) -> Path:
+        return self.scratch / "attempt.json"
+
+    def _recall(self) -> float:
+        """What earlier attempts read counts as read by the run that goes on; returns their seconds."""
+        if not self._attempt.exists():
+            return 0.0
+        attempt = json.loads(self._attempt.read_text(encoding="utf-8"))
+        self.config.recall(attempt["config"])
+        self.data_read.update(attempt["data"])
+        self.reported_read.update(attempt["reported"])
+        for made, read in zip(self.inputs, attempt["inputs"], strict=True):
+            made.read.update(read)
+        return attempt["seconds"]
+
+    def _remember(self) -> None:
+        """Beside a checkpoint: the time that it took, and everything that was read on the way to it."""
+        attempt = {
+            "seconds": self.seconds,
+            "config": sorted(self.config.read()),
+            "data": sorted(self.data_read),
+            "reported": self.reported_read,
+            "inputs": [made.read for made in self.inputs],
+        }
+        part = self.scratch / "attempt.part"
+        part.write_text(json.dumps(attempt), encoding="utf-8")
+        replace_whole(part, self._attempt)
 
     def data(self, name: str) -> Any:
         """The decoded arrays of a declared dataset, by name."""
@@ -192,10 +222,8 @@ class Run:
         """A path to write a checkpoint to; it replaces the last one only when the block ends well."""
         part = self.scratch / "checkpoint.part"
         yield part
+        self._remember()  # first: a kill in between counts a read too many, never one too few
         replace_whole(part, self.scratch / "checkpoint")
-        note = self.scratch / "elapsed.part"
-        note.write_text(repr(self.seconds))
-        replace_whole(note, self._elapsed)
 
     def progress(self, done: int, total: int, **metrics: float) -> None:
         """Say how far the run is, with an estimate of what is left."""

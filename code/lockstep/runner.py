@@ -58,16 +58,39 @@ class Profile:
         """Everything under `folder`; code that executes without being covered by the fingerprint is an error."""
         return cls(post.smoked(folder / "content"), folder / "scratch", Store(folder / "store"), trace=True)
 
+    @classmethod
+    def elsewhere(cls, post: Post, folder: Path) -> Profile:
+        """Published runs, kept whole under `folder`, from where `merge` takes them into another clone."""
+        store = Store(folder / "store", fallback=post.project.store)
+        return cls(post.placed(folder / post.slug), folder / ".scratch" / post.slug, store)
 
-def plan(freshness: Freshness, stages: Iterable[str] | None = None, force: bool = False) -> list[State]:
-    """The runs to make, upstream first. A failed run is final unless forced."""
+
+Seeds = frozenset[int] | None
+
+
+def plan(
+    freshness: Freshness, stages: Iterable[str] | None = None, force: bool = False, seeds: Seeds = None
+) -> list[State]:
+    """The runs to make, upstream first. A failed run is final unless forced.
+
+    With `seeds`, only runs at these, and those without a seed that need no run at another.
+    """
     names = set(freshness.experiment.stages if stages is None else stages)
     wanted = with_upstream(freshness.experiment, names)
     return [
         state
         for state in freshness.all()
-        if state.stage.name in wanted and (state.kind in ("stale", "missing") or (force and state.stage.name in names))
+        if state.stage.name in wanted
+        and (state.kind in ("stale", "missing") or (force and state.stage.name in names))
+        and (seeds is None or _at_seeds(freshness, state, seeds))
     ]
+
+
+def _at_seeds(freshness: Freshness, state: State, seeds: frozenset[int]) -> bool:
+    if "seed" in state.keys:
+        return state.keys["seed"] in seeds
+    needed = [freshness.state(stage, keys) for stage, keys in state.stage.inputs_of(state.keys)]
+    return all(other.kind == "fresh" or _at_seeds(freshness, other, seeds) for other in needed)
 
 
 def with_upstream(experiment: Experiment, names: set[str]) -> set[str]:
@@ -78,7 +101,9 @@ def with_upstream(experiment: Experiment, names: set[str]) -> set[str]:
     return wanted
 
 
-def run_stages(profile: Profile, stages: Iterable[str] | None = None, force: bool = False) -> list[ledger.Line]:
+def run_stages(
+    profile: Profile, stages: Iterable[str] | None = None, force: bool = False, seeds: Seeds = None
+) -> list[ledger.Line]:
     """Run what is stale or missing, upstream first; returns what was recorded.
 
     A failing stage stops what depends on it and nothing else. Raises LockstepError with all failures at the end.
@@ -97,7 +122,7 @@ def run_stages(profile: Profile, stages: Iterable[str] | None = None, force: boo
             continue
         # what it reads has run by now; where that made the same again, nothing is stale here any more
         forced = force and stage.name in names
-        due = [s for s in plan(Freshness.of(profile.post), [stage.name], forced) if s.stage is stage]
+        due = [s for s in plan(Freshness.of(profile.post), [stage.name], forced, seeds) if s.stage is stage]
         for number, state in enumerate(due, start=1):
             print(f"[{number}/{len(due)}] {profile.post.slug}.{state.name}", file=sys.stderr, flush=True)
             started = time.monotonic()
@@ -132,7 +157,7 @@ def run_one(profile: Profile, stage: Stage, keys: Keys) -> ledger.Line:
     reached = Freshness.of(post).reach(stage)
     config, upstream = post.experiment.config_at(keys), upstream_lines(post, stage, keys)
     inputs = [
-        Input(line.stage, line.keys, line.rows, line.artefacts, line.outputs, profile.store.get, post.folder)
+        Input(line.stage, line.keys, line.rows, line.artefacts, line.outputs, profile.store.get, post.ledger.home(line))
         for line in upstream
     ]
     scratch = profile.scratch / stage.name / scratch_key(stage, keys, reached.digest, config, post, upstream)
@@ -233,6 +258,8 @@ def check_rows(experiment: Experiment, stage: Stage, keys: Keys, rows: list[dict
     for row in rows:
         whole: dict[str, Any] = dict(keys)
         for name, value in row.items():
+            if name == "stage":
+                raise ProjectError(f'stage "{stage.name}" returns a key "stage": queries select stages by that name')
             value = value.item() if hasattr(value, "item") else value
             if isinstance(value, float):
                 if experiment.metric(name) is None:

@@ -12,8 +12,10 @@ from lockstep.files import digest_file, replace_whole
 class Store:
     """Files under their sha256: the same bytes are kept once, and a file never changes once it is there."""
 
-    def __init__(self, folder: Path):
+    def __init__(self, folder: Path, fallback: Store | None = None):
+        """What is not in the folder is looked up in the fallback, which is never written to."""
         self.folder = folder
+        self.fallback = fallback
 
     @classmethod
     def of(cls, root: Path) -> Store:
@@ -36,4 +38,6 @@ class Store:
     def get(self, digest: str) -> Path | None:
         """The file, or None where it is not at hand (or no longer what its name says)."""
         path = self.path(digest)
-        return path if path.exists() and digest_file(path) == digest else None
+        if path.exists() and digest_file(path) == digest:
+            return path
+        return self.fallback.get(digest) if self.fallback else None

@@ -171,7 +171,10 @@ def test_an_ambiguous_selection_lists_the_candidates(project):
     edit(project, POST, "total = mini", 'more = mini.stage("evaluate:more", name="more")\ntotal = mini')
     done = lockstep(project, "build", "--no-render")
     assert done.returncode == 1
-    assert '"score" is ambiguous, it matches different kinds of rows: part=a; part=b' in done.stderr
+    assert (
+        '"score" is ambiguous, it matches different kinds of rows: stage=evaluate&part=a; stage=more&part=b'
+        in done.stderr
+    )
 
 
 def test_several_failures_are_reported_together(project):

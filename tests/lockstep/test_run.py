@@ -1,5 +1,6 @@
 """A run records what it reads and never leaves half a file."""
 
+import json
 from dataclasses import dataclass
 
 import pytest
@@ -64,8 +65,21 @@ def test_working_time_adds_up_over_attempts(tmp_path):
     run = new_run(tmp_path)
     with run.checkpoint() as path:
         path.write_text("x")
-    (tmp_path / "elapsed").write_text("100.0")
+    attempt = json.loads((tmp_path / "attempt.json").read_text())
+    (tmp_path / "attempt.json").write_text(json.dumps(attempt | {"seconds": 100.0}))
     assert new_run(tmp_path).seconds >= 100
+
+
+def test_a_resumed_run_has_read_what_its_earlier_attempts_read(tmp_path):
+    run = new_run(tmp_path)
+    assert run.config.rate == 0.1
+    run.data("images")
+    with run.checkpoint() as path:
+        path.write_text("x")
+    resumed = new_run(tmp_path)
+    assert resumed.config.epochs == 3
+    assert resumed.config.read() == {"epochs": 3, "rate": 0.1}
+    assert resumed.data_read == {"images"}
 
 
 def test_failing_raises_with_the_reason(tmp_path):

@@ -15,6 +15,7 @@ from torch import Tensor
 from posts.gan.data import split_images, test_images
 from posts.gan.model import Generator
 from posts.gan.parzen import choose_width, score
+from posts.gan.train import kept_epochs
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -51,13 +52,14 @@ def parzen(run: Run) -> list[dict[str, float | str]]:
     curve_VX = validation_VX[config.width_images : 2 * config.width_images]
     made, curve = run.inputs[0], []
     samples_NX, width = torch.empty(0), float("nan")
-    for number, epoch in enumerate(config.snapshots, start=1):
+    kept = kept_epochs(config)
+    for number, epoch in enumerate(kept, start=1):
         generator = load_generator(made.open(f"generator-{epoch}.safetensors"), config.noise, config.hidden)
         samples_NX = sample(generator, config.samples, run.seed)
         width = choose_width(choose_VX, samples_NX)
         mean, error = score(curve_VX, samples_NX, width)
         curve.append({"epoch": epoch, "log_likelihood": mean, "standard_error": error, "width": width})
-        run.progress(number, len(config.snapshots), log_likelihood=mean)
+        run.progress(number, len(kept), log_likelihood=mean)
     run.write_csv("likelihood.csv", curve)
     mean, error = score(torch.from_numpy(test_images(arrays)), samples_NX, width)
     final = {"source": "gan", "log_likelihood": mean, "standard_error": error, "width": width}

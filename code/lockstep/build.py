@@ -7,49 +7,59 @@ from __future__ import annotations
 
 import sys
 import tempfile
-from collections.abc import Iterable
 from pathlib import Path
 
-from lockstep import bindings, ledger, runner
+from lockstep import bindings, ledger
 from lockstep.bindings import Binding
 from lockstep.check import check_all, is_clean, misplaced
 from lockstep.errors import CheckFailed, LockstepError
+from lockstep.executors import HERE, Executor
 from lockstep.files import write_whole
 from lockstep.freshness import Freshness, State
+from lockstep.plan import ALL, Selection, cost, plan, within
 from lockstep.project import Post, Project
 from lockstep.resolve import Resolver, duration
-from lockstep.runner import Profile
+from lockstep.runner import Profile, run_stages
 
 
-def build(project: Project, frozen: bool) -> None:
-    """Raises CheckFailed with every problem found, after everything that could be done was done and kept."""
+def build(project: Project, frozen: bool, budget: float | None = None, executor: Executor = HERE) -> None:
+    """Raises CheckFailed with every problem found, after everything that could be done was done and kept.
+
+    With a `budget` in seconds, only runs that fit are made, cheapest first; what stays stale is among the problems.
+    """
     errors: list[str] = []
     if not frozen:
         for slug in project.slugs:
             if is_clean(project.post(slug)):
                 continue
             try:
-                run(Profile.published(project.post(slug)))
+                selection = ALL
+                if budget is not None:
+                    selection, budget = within(budget, project.post(slug))
+                run(Profile.published(project.post(slug)), selection, executor)
                 refresh(project.post(slug))
             except LockstepError as error:
                 errors.append(f"{slug}: {error}")
+        for document in project.documents:
+            refresh(document)
     problems = check_all(project)
     if errors or problems:
         text = [*errors, *([str(CheckFailed(problems))] if problems else [])]
         raise LockstepError("\n".join(text))
 
 
-def run(profile: Profile, stages: Iterable[str] | None = None, force: bool = False, seeds: runner.Seeds = None) -> int:
+def run(profile: Profile, selection: Selection = ALL, executor: Executor = HERE) -> int:
     """Run what is stale or missing of a post, said beforehand; returns how many runs that was."""
-    post = profile.post
-    names = None if stages is None else [post.stage(name).name for name in stages]
-    if todo := runner.plan(Freshness.of(post), names, force, seeds):
-        _announce(post, todo)
-    return len(runner.run_stages(profile, names, force, seeds))
+    todo = plan(Freshness.of(profile.post), selection)
+    if todo:
+        _announce(profile.post, todo)
+    if selection.only is not None and (late := len(plan(Freshness.of(profile.post))) - len(todo)):
+        print(f"{profile.post.slug}: {late} runs do not fit into the budget and stay as they are", file=sys.stderr)
+    return len(run_stages(profile, selection, executor))
 
 
 def _announce(post: Post, todo: list[State]) -> None:
-    seconds = runner.cost(post, todo)
+    seconds = cost(post, todo)
     estimate = "" if seconds is None else f", about {duration(seconds)}"
     print(f"{post.slug}: {len(todo)} run{'s' if len(todo) > 1 else ''} to make{estimate}", file=sys.stderr)
     for state in todo:
@@ -57,7 +67,7 @@ def _announce(post: Post, todo: list[State]) -> None:
 
 
 def refresh(post: Post) -> list[tuple[int, str, str]]:
-    """Write today's values into the prose; returns (line, old, new) of each that changed."""
+    """Write today's values into the prose; returns (line, old, new) of each that changed, and tells its sentence."""
     if not post.prose.exists():
         return []
     source = post.prose.read_text(encoding="utf-8")
@@ -79,16 +89,15 @@ def refresh(post: Post) -> list[tuple[int, str, str]]:
     if refreshed != source:
         write_whole(post.prose, refreshed.encode())
         post.project.cache.forget(post.slug)
+    after = bindings.parse(refreshed)
     for line, old, new in sorted(changed):
-        sentence = source.splitlines()[line - 1].strip()
-        print(
-            f"{post.project.relative(post.prose)}:{line}: {old or '(nothing)'} → {new}\n    {sentence}", file=sys.stderr
-        )
+        held = next(b for b in after.bindings if b.line == line and b.text == new)
+        told = f"{post.project.relative(post.prose)}:{line}: {old or '(nothing)'} → {new}"
+        print(f"{told}\n    {bindings.sentence(after, held)}", file=sys.stderr)
     return sorted(changed)
 
 
-def smoke(post: Post, stages: Iterable[str] | None = None, folder: Path | None = None) -> list[ledger.Line]:
+def smoke(post: Post, selection: Selection = ALL, folder: Path | None = None) -> list[ledger.Line]:
     """The same code path, small, into a temporary folder; nothing of it enters the content."""
-    names = None if stages is None else [post.stage(name).name for name in stages]
     with tempfile.TemporaryDirectory(prefix="lockstep-smoke-") as temporary:
-        return runner.run_stages(Profile.smoke(post, folder or Path(temporary)), names)
+        return run_stages(Profile.smoke(post, folder or Path(temporary)), selection)

@@ -24,13 +24,22 @@ Keys = dict[str, Any]
 
 @dataclass(frozen=True)
 class Metric:
-    """A column of results: how it is written, and which direction is better ("higher", "lower" or None)."""
+    """A column of results: how it is written, and which direction is better ("higher", "lower" or None).
+
+    `tolerance`, in the metric's unit: by how much a run made again may differ and still count as reproduced. Without
+    one, the last printed digit must stay.
+    """
 
     name: str
     unit: str = ""
     digits: int = 2
     better: str | None = None
     title: str = ""
+    tolerance: float | None = None
+
+    @property
+    def tolerated(self) -> float:
+        return 0.5 * 10**-self.digits if self.tolerance is None else self.tolerance
 
     def format(self, value: float, interval: float | None = None) -> str:
         """`8.61 ± 0.12 %`: rounded to the metric's digits, a true minus sign, thousands apart."""
@@ -46,7 +55,7 @@ class Metric:
 
 @dataclass(frozen=True, eq=False)
 class Stage:
-    """A function of the post with its grid; `each` and `over` name the stages whose runs it reads."""
+    """A function of the post with its grid. It runs once for each run of `each`, and reads every run of `over`."""
 
     name: str
     module: str
@@ -57,7 +66,7 @@ class Stage:
 
     @property
     def upstream(self) -> tuple[Stage, ...]:
-        return (self.each,) if self.each else self.over
+        return (*((self.each,) if self.each else ()), *self.over)
 
     @property
     def key_names(self) -> tuple[str, ...]:
@@ -71,9 +80,8 @@ class Stage:
 
     def inputs_of(self, keys: Keys) -> list[tuple[Stage, Keys]]:
         """The upstream runs that the run at `keys` reads."""
-        if self.each:
-            return [(self.each, {name: keys[name] for name in self.each.key_names})]
-        return [(stage, point) for stage in self.over for point in stage.points()]
+        own = [(self.each, {name: keys[name] for name in self.each.key_names})] if self.each else []
+        return own + [(stage, point) for stage in self.over for point in stage.points()]
 
 
 @dataclass(frozen=True)
@@ -164,15 +172,12 @@ class Experiment:
             raise ProjectError(f'stage "{function}": write "module:function"')
         if name in self.stages:
             raise ProjectError(f'two stages are named "{name}": give one another name=…')
-        over = tuple(over)
-        if each and over:
-            raise ProjectError(f'stage "{name}": each= and over= exclude one another')
         for key in grid:
             if key != "seed" and key not in self.fields:
                 raise ProjectError(
                     f'stage "{name}": grid key "{key}" is no field of the config{nearest(key, [*self.fields, "seed"])}'
                 )
-        stage = Stage(name, module, called, {key: tuple(values) for key, values in grid.items()}, each, over)
+        stage = Stage(name, module, called, {key: tuple(values) for key, values in grid.items()}, each, tuple(over))
         self.stages[name] = stage
         return stage
 

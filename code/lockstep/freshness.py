@@ -6,8 +6,10 @@ import dataclasses
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Literal
 
+from lockstep import accept
 from lockstep.canonical import digest_value
 from lockstep.errors import LockstepError
 from lockstep.experiment import Experiment, Keys, Stage
@@ -21,13 +23,17 @@ Kind = Literal["fresh", "stale", "missing", "failed"]
 
 @dataclass(frozen=True)
 class State:
-    """One point of a grid: what the ledger has for it, and every reason why that is not fresh."""
+    """One point of a grid: what the ledger has for it, and every reason why that is not fresh.
+
+    A run that was accepted is fresh, and says so.
+    """
 
     stage: Stage
     keys: Keys
     kind: Kind
     line: Line | None = None
     reasons: tuple[str, ...] = ()
+    accepted: accept.Accepted | None = None
 
     @property
     def name(self) -> str:
@@ -40,6 +46,7 @@ class Freshness:
 
     post: Post
     experiment: Experiment
+    pending: list[accept.Accepted] = field(default_factory=list)
     _states: dict[tuple[str, str], State] = field(default_factory=dict)
 
     @classmethod
@@ -75,11 +82,18 @@ class Freshness:
         if line is None:
             return State(stage, keys, "missing", None, ("it has never run",))
         reasons = list(self._reasons(stage, keys, line))
-        if reasons:
+        today = self.fingerprint_of(stage, keys, line)
+        if not reasons and today != line.fingerprint:
+            reasons = ["its fingerprint is of another scheme or runner"]
+        accepted = self.accepted.get((line.fingerprint, today)) if reasons else None
+        if reasons and (accepted is None or any(reason.startswith("upstream: ") for reason in reasons)):
             return State(stage, keys, "stale", line, tuple(reasons))
-        if self.fingerprint_of(stage, keys, line) != line.fingerprint:
-            return State(stage, keys, "stale", line, ("its fingerprint is of another scheme or runner",))
-        return State(stage, keys, "failed" if line.status == "failed" else "fresh", line)
+        return State(stage, keys, "failed" if line.status == "failed" else "fresh", line, (), accepted)
+
+    @cached_property
+    def accepted(self) -> dict[tuple[str, str], accept.Accepted]:
+        """What the author lets stand, by (fingerprint of the run, fingerprint of the code)."""
+        return self.post.accepted | {(entry.origin, entry.today): entry for entry in self.pending}
 
     def fingerprint_of(self, stage: Stage, keys: Keys, line: Line) -> str:
         """The fingerprint that the recorded run has today."""

@@ -95,6 +95,20 @@ class Measurements:
         self._whole(matching[0][0])
         return Measured(declared, dict(where), values, tuple(state for state, _ in matching))
 
+    def kinds(self) -> dict[str, str]:
+        """Every kind of row of every metric, as the query that selects it, with what prose would write."""
+        found: dict[str, str] = {}
+        for name, rows in self._rows().items():
+            for state, row in rows:
+                where = {"stage": state.stage.name} | {key: row[key] for key in self._keys_of(row) if key != "seed"}
+                query = f"{name}?" + "&".join(f"{key}={value}" for key, value in where.items())
+                if query not in found:
+                    try:
+                        found[query] = self.select(name, where).text
+                    except QueryError as error:
+                        found[query] = f"({error})"
+        return found
+
     def _whole(self, sample: State) -> None:
         """Every seed of the same point must be in, and none may have failed: an average over what is left misleads."""
         for keys in sample.stage.points():

@@ -9,6 +9,7 @@ import importlib
 import importlib.abc
 import importlib.util
 import sys
+import tomllib
 import traceback
 from collections.abc import Sequence
 from functools import cached_property
@@ -17,7 +18,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from lockstep import guard, ledger, paper
+from lockstep import accept, guard, ledger, paper
 from lockstep.cache import Cache
 from lockstep.errors import FingerprintError, LockstepError, ProjectError, nearest
 from lockstep.experiment import Experiment, Stage
@@ -57,6 +58,24 @@ class Project:
         if slug not in self._posts:
             self._posts[slug] = Post(self, slug)
         return self._posts[slug]
+
+    @cached_property
+    def documents(self) -> list[Document]:
+        """Markdown files outside any post that `check` and `build` look after: `[tool.lockstep] documents`."""
+        settings = self.root / "pyproject.toml"
+        try:
+            read = tomllib.loads(settings.read_text(encoding="utf-8")) if settings.exists() else {}
+        except tomllib.TOMLDecodeError as error:
+            raise ProjectError(f"pyproject.toml:1: not valid TOML: {error}") from None
+        return [self.document(Path(name)) for name in read.get("tool", {}).get("lockstep", {}).get("documents", [])]
+
+    def document(self, path: Path) -> Document:
+        """A Markdown file of the project. Raises ProjectError where there is none."""
+        path = (self.root / path).resolve()
+        if not path.is_file():
+            known = [p.relative_to(self.root).as_posix() for p in self.root.glob("*.md")]
+            raise ProjectError(f"there is no file {self.relative(path)}{nearest(self.relative(path), known)}")
+        return Document(self, path)
 
     def relative(self, path: Path) -> str:
         """A path as messages show it: from the project's root."""
@@ -98,6 +117,17 @@ class Post:
     def paper(self) -> paper.Paper:
         return paper.read(self.folder / "paper.toml")
 
+    @property
+    def accepted_path(self) -> Path:
+        return (self.base or self).folder / "accepted.jsonl"
+
+    @property
+    def accepted(self) -> dict[tuple[str, str], accept.Accepted]:
+        """What was accepted without running again. Raises LedgerError."""
+        if "accepted" not in self.worked_out:
+            self.worked_out["accepted"] = accept.read(self.accepted_path)
+        return self.worked_out["accepted"]
+
     def smoked(self, folder: Path) -> Post:
         """The same post under the smoke profile, which keeps all that it makes in a folder of its own."""
         other = Post(self.project, self.slug)
@@ -132,6 +162,10 @@ class Post:
         """Where an output of a recorded run lies, by its path in the ledger."""
         return self.ledger.home(line).parent / place
 
+    def show(self, shown: ledger.Ledger) -> None:
+        """Look at this ledger instead of the one on disk."""
+        self._ledger = shown
+
     def forget(self) -> None:
         """The ledger has changed on disk: so may have all that was worked out from it."""
         self._ledger = None
@@ -150,6 +184,16 @@ class Post:
         if not frames:
             return f"{self._where()}:1"
         return f"{self.project.relative(Path(frames[-1].filename))}:{frames[-1].lineno}"
+
+
+class Document(Post):
+    """A Markdown file that is no post: its bindings name the post that they read."""
+
+    def __init__(self, project: Project, path: Path):
+        super().__init__(project, "")
+        self.prose, self.folder = path, path.parent
+        self.results = path.parent / ".no-results"
+        vars(self).update(experiment=Experiment(paper.NoConfig), paper=paper.Paper())
 
 
 class _Finder(importlib.abc.MetaPathFinder):

@@ -8,19 +8,12 @@ from __future__ import annotations
 
 import importlib
 import math
-import os
-import platform
 import shutil
-import socket
-import subprocess
-import sys
-import time
 import traceback
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from importlib import metadata
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,16 +21,17 @@ from lockstep import guard, ledger
 from lockstep.canonical import canonical_json, digest_value
 from lockstep.claims import declared_digests
 from lockstep.errors import LockstepError, ProjectError, RunFailed
+from lockstep.executors import HERE, Executor
 from lockstep.experiment import Experiment, Keys, Stage
 from lockstep.files import digest_file, write_whole
 from lockstep.fingerprint import RUNNER, SCHEME, fingerprint, plain
-from lockstep.freshness import Freshness, State, upstream_entry
+from lockstep.freshness import Freshness, upstream_entry
+from lockstep.machine import provenance
+from lockstep.plan import ALL, Selection, plan
 from lockstep.project import Post, serve
 from lockstep.reach import Reach
 from lockstep.run import Input, Run
 from lockstep.store import Store
-
-VERSIONS_OF = ("numpy", "torch", "scikit-learn", "matplotlib", "safetensors")
 
 
 @dataclass(frozen=True)
@@ -65,90 +59,33 @@ class Profile:
         return cls(post.placed(folder / post.slug), folder / ".scratch" / post.slug, store)
 
 
-Seeds = frozenset[int] | None
-
-
-def plan(
-    freshness: Freshness, stages: Iterable[str] | None = None, force: bool = False, seeds: Seeds = None
-) -> list[State]:
-    """The runs to make, upstream first. A failed run is final unless forced.
-
-    With `seeds`, only runs at these, and those without a seed that need no run at another.
-    """
-    names = set(freshness.experiment.stages if stages is None else stages)
-    wanted = with_upstream(freshness.experiment, names)
-    return [
-        state
-        for state in freshness.all()
-        if state.stage.name in wanted
-        and (state.kind in ("stale", "missing") or (force and state.stage.name in names))
-        and (seeds is None or _at_seeds(freshness, state, seeds))
-    ]
-
-
-def _at_seeds(freshness: Freshness, state: State, seeds: frozenset[int]) -> bool:
-    if "seed" in state.keys:
-        return state.keys["seed"] in seeds
-    needed = [freshness.state(stage, keys) for stage, keys in state.stage.inputs_of(state.keys)]
-    return all(other.kind == "fresh" or _at_seeds(freshness, other, seeds) for other in needed)
-
-
-def with_upstream(experiment: Experiment, names: set[str]) -> set[str]:
-    wanted = set(names)
-    for name in reversed(experiment.stages):
-        if name in wanted:
-            wanted |= {stage.name for stage in experiment.stages[name].upstream}
-    return wanted
-
-
-def run_stages(
-    profile: Profile, stages: Iterable[str] | None = None, force: bool = False, seeds: Seeds = None
-) -> list[ledger.Line]:
+def run_stages(profile: Profile, selection: Selection = ALL, executor: Executor = HERE) -> list[ledger.Line]:
     """Run what is stale or missing, upstream first; returns what was recorded.
 
-    A failing stage stops what depends on it and nothing else. Raises LockstepError with all failures at the end.
+    A failing run stops what depends on it and nothing else. Raises LockstepError with all failures at the end.
     """
-    experiment = profile.post.experiment
-    names = set(experiment.stages if stages is None else stages)
-    wanted = with_upstream(experiment, names)
+    post = profile.post
     lines: list[ledger.Line] = []
     errors: list[str] = []
     broken: set[str] = set()
-    for stage in experiment.stages.values():
-        if stage.name not in wanted:
-            continue
+    for stage in post.experiment.stages.values():
         if broken & {upstream.name for upstream in stage.upstream}:
             broken.add(stage.name)
             continue
         # what it reads has run by now; where that made the same again, nothing is stale here any more
-        forced = force and stage.name in names
-        due = [s for s in plan(Freshness.of(profile.post), [stage.name], forced, seeds) if s.stage is stage]
-        for number, state in enumerate(due, start=1):
-            print(f"[{number}/{len(due)}] {profile.post.slug}.{state.name}", file=sys.stderr, flush=True)
-            started = time.monotonic()
-            try:
-                lines.append(run_one(profile, stage, state.keys))
-            except LockstepError as error:
-                errors.append(str(error))
+        due = [state for state in plan(Freshness.of(post), selection) if state.stage is stage]
+        tasks = [partial(run_one, profile, stage, state.keys) for state in due]
+        for outcome in executor([f"{post.slug}.{state.name}" for state in due], tasks):
+            if isinstance(outcome, ledger.Line):
+                lines.append(outcome)
+            else:
+                errors.append(outcome)
                 broken.add(stage.name)
-                break
-            ended = "failed: " + lines[-1].reason if lines[-1].status == "failed" else "done"
-            print(f"  {ended} after {time.monotonic() - started:.1f} s", file=sys.stderr, flush=True)
+        if due:
+            post.forget()
     if errors:
         raise LockstepError("\n".join(errors))
     return lines
-
-
-def cost(post: Post, states: Iterable[State]) -> float | None:
-    """Seconds that these runs took last time, or their like; None where nothing is known of one."""
-    total = 0.0
-    for state in states:
-        lines = [state.line] if state.line else list(post.ledger.of(state.stage.name))
-        seconds = [p.seconds for line in lines if line and (p := post.ledger.provenance(line))]
-        if not seconds:
-            return None
-        total += sum(seconds) / len(seconds)
-    return total
 
 
 def run_one(profile: Profile, stage: Stage, keys: Keys) -> ledger.Line:
@@ -193,7 +130,7 @@ def run_one(profile: Profile, stage: Stage, keys: Keys) -> ledger.Line:
         declared=declared_digests(post),
     ).summed()
     write_whole(post.results / "code" / f"{reached.digest}.json", (canonical_json(reached.symbols) + "\n").encode())
-    ledger.record(post.results, line, provenance(post, stage, seconds))
+    ledger.record(post.results, line, provenance(post.project.root, f"invoke {post.slug}.{stage.name}", seconds))
     post.forget()
     tidy(post, earlier)
     shutil.rmtree(scratch)
@@ -304,44 +241,3 @@ def tidy(post: Post, earlier: ledger.Line | None) -> None:
     for path in (post.results / "code").glob("*.json"):
         if path.stem not in used:
             path.unlink(missing_ok=True)
-
-
-def provenance(post: Post, stage: Stage, seconds: float) -> ledger.Provenance:
-    versions = {"python": platform.python_version()}
-    for package in VERSIONS_OF:
-        if package.replace("-", "_").replace("scikit_learn", "sklearn") in sys.modules:
-            versions[package] = metadata.version(package)
-    commit = _git(post.project.root, "rev-parse", "HEAD")
-    return ledger.Provenance(
-        command=f"invoke {post.slug}.{stage.name}",
-        commit=commit,
-        dirty=bool(_git(post.project.root, "status", "--porcelain", "--", "code")),
-        date=datetime.now(UTC).strftime("%Y-%m-%d"),
-        seconds=round(seconds, 3),
-        host=os.environ.get("LOCKSTEP_HOST") or socket.gethostname(),
-        hardware=hardware(),
-        versions=versions,
-    )
-
-
-def _git(root: Path, *arguments: str) -> str:
-    try:
-        done = subprocess.run(["git", *arguments], cwd=root, capture_output=True, text=True, timeout=20, check=False)
-    except (OSError, subprocess.TimeoutExpired):
-        return ""
-    return done.stdout.strip()
-
-
-def hardware() -> str:
-    """The processor and how many cores of it, and the accelerator where torch is loaded and sees one."""
-    name = platform.processor() or platform.machine()
-    try:
-        info = Path("/proc/cpuinfo").read_text()
-        name = next(line.partition(":")[2].strip() for line in info.splitlines() if line.startswith("model name"))
-    except (OSError, StopIteration):
-        pass
-    text = f"{name}, {os.cpu_count()} cores"
-    torch = sys.modules.get("torch")
-    if torch is not None and torch.cuda.is_available():
-        text += f", {torch.cuda.get_device_name()}"
-    return text

@@ -1,0 +1,96 @@
+"""Accept: a change that the author knows to leave results as they are need not cost a night of training.
+
+What was accepted is a record of its own, `accepted.jsonl` beside the prose: from which fingerprint to which, why, and
+what had changed. The run keeps the fingerprint that it ran with, and the page shows the mark. A further change makes
+the run stale again.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from lockstep.canonical import canonical_json
+from lockstep.errors import LedgerError, LockstepError
+from lockstep.files import write_whole
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """One run that stands although its fingerprint, `origin`, is no longer the code's, `today`."""
+
+    stage: str
+    keys: Mapping[str, Any]
+    origin: str
+    today: str
+    reason: str
+    date: str
+    changes: tuple[str, ...] = ()
+
+    def text(self) -> str:
+        content = {**vars(self), "changes": list(self.changes), "from": self.origin, "to": self.today}
+        return canonical_json({name: value for name, value in content.items() if name not in ("origin", "today")})
+
+
+def read(path: Path) -> dict[tuple[str, str], Accepted]:
+    """Every acceptance by (from, to). Raises LedgerError with file and line where one does not read."""
+    found: dict[tuple[str, str], Accepted] = {}
+    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    for number, text in enumerate(lines, start=1):
+        try:
+            raw = json.loads(text)
+            raw |= {"origin": raw.pop("from"), "today": raw.pop("to"), "changes": tuple(raw["changes"])}
+            entry = Accepted(**raw)
+        except (ValueError, KeyError, TypeError) as error:
+            message = f"not a whole acceptance ({error}): restore it from git, or delete the line"
+            raise LedgerError(f"{path}:{number}: {message}") from None
+        found[entry.origin, entry.today] = entry
+    return found
+
+
+def append(path: Path, entries: list[Accepted]) -> None:
+    """Add acceptances to the record. On disk, whole, before this returns."""
+    kept = path.read_text(encoding="utf-8") if path.exists() else ""
+    write_whole(path, (kept + "".join(f"{entry.text()}\n" for entry in entries)).encode())
+
+
+def accept(post: Any, stages: list[str], reason: str) -> list[Accepted]:
+    """Let the stale runs of these stages stand, upstream first; returns what was accepted.
+
+    Raises LockstepError, and records nothing, where the reason is empty, a run has never been made, or a run is stale
+    only because one that it reads is.
+    """
+    from lockstep.freshness import Freshness
+
+    if not reason.strip():
+        raise LockstepError('accepting needs a reason that a reader will understand: --reason "…"')
+    made: list[Accepted] = []
+    for stage in [stage for name, stage in post.experiment.stages.items() if name in stages]:
+        freshness = Freshness(post, post.experiment, pending=made)
+        entries = []
+        for keys in stage.points():
+            state = freshness.state(stage, keys)
+            if state.kind == "missing":
+                raise LockstepError(f"{post.slug}.{state.name} has never run: there is nothing to accept, run it")
+            if state.kind != "stale" or state.line is None:
+                continue
+            if upstream := [reason for reason in state.reasons if reason.startswith("upstream: ")]:
+                raise LockstepError(
+                    f"{post.slug}.{state.name} is stale through what it reads ({'; '.join(upstream)}): "
+                    "accept or run that first; what read other results cannot be accepted"
+                )
+            today = freshness.fingerprint_of(stage, keys, state.line)
+            date = datetime.now(UTC).strftime("%Y-%m-%d")
+            entries.append(
+                Accepted(stage.name, keys, state.line.fingerprint, today, reason.strip(), date, state.reasons)
+            )
+        made += entries
+    if not made:
+        raise LockstepError(f"{post.slug}: nothing of {', '.join(stages)} is stale, so there is nothing to accept")
+    append(post.accepted_path, made)
+    post.forget()
+    return made

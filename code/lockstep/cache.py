@@ -19,7 +19,7 @@ from typing import Any
 
 from lockstep.files import write_whole
 
-OTHER_LEDGER = re.compile(rb"\]\(\s*measured:[^)\s?]*/")
+OTHER_LEDGER = re.compile(rb"\]\(\s*(?:measured|reported|config|claim):[^)\s?]*/")
 OTHER_CODE = re.compile(rb"\bposts\.(\w+)|\bfrom posts import|\bfrom \.\.")
 
 

@@ -13,15 +13,22 @@ from lockstep.files import digest_file
 from lockstep.freshness import Freshness, State, config_defaults
 from lockstep.ledger import describe
 from lockstep.paper import PaperError, undeclared
-from lockstep.project import Post, Project
+from lockstep.project import Document, Post, Project
 from lockstep.resolve import Resolver
 
 BUILD = "run invoke build"
 
 
-def check_all(project: Project, slugs: list[str] | None = None) -> list[Problem]:
-    """Every problem of every post, sorted by place."""
-    return sorted(problem for slug in slugs or project.slugs for problem in check_post(project.post(slug)))
+def check_all(project: Project) -> list[Problem]:
+    """Every problem of every post and document, sorted by place."""
+    posts = [problem for slug in project.slugs for problem in check_post(project.post(slug))]
+    return sorted([*posts, *(problem for document in project.documents for problem in check_document(document))])
+
+
+def check_document(document: Document) -> list[Problem]:
+    """Every problem of a Markdown file that is no post."""
+    prose = bindings.parse(document.prose.read_text(encoding="utf-8"))
+    return sorted(set(_bound(document, prose, document.project.relative(document.prose))))
 
 
 def check_post(post: Post) -> list[Problem]:
@@ -36,7 +43,7 @@ def check_post(post: Post) -> list[Problem]:
     except LockstepError as error:
         file, line, message = _placed(str(error), relative(post.declaration))
         found = [Problem(file, line, message)]
-    if not found:
+    if not found and post.prose.exists():  # without prose, a document decides
         post.project.cache.put("clean", post.slug, post.project.cache.key(post.slug), True)
     return sorted({Problem(_short(post, problem.file), problem.line, problem.message) for problem in found})
 
@@ -108,10 +115,16 @@ def _settings(post: Post) -> Iterator[Problem]:
 def _prose(post: Post) -> Iterator[Problem]:
     file = post.project.relative(post.prose)
     if not post.prose.exists():
-        yield Problem(file, 1, "the post has code and no prose: write it, or remove the code")
+        if not any(f":{post.slug}/" in other.prose.read_text(encoding="utf-8") for other in post.project.documents):
+            yield Problem(file, 1, "the post has code and no prose: write it, or remove the code")
         return
     prose = bindings.parse(post.prose.read_text(encoding="utf-8"))
     yield from _metadata(prose, file)
+    yield from _bound(post, prose, file)
+
+
+def _bound(post: Post, prose: Prose, file: str) -> Iterator[Problem]:
+    """Every binding must resolve to what the prose says, and every number be bound."""
     resolver = Resolver.of(post)
     shown = []
     for binding in prose.bindings:
@@ -145,7 +158,8 @@ def misplaced(binding: Binding) -> str | None:
     if binding.place.startswith("metadata:") and binding.place != "metadata:summary":
         field = binding.place.removeprefix("metadata:")
         return f"{name} stands in {field}: of the header, only the summary may hold bindings"
-    if binding.kind in (*bindings.BLOCK, "figure") and not binding.alone:
+    is_figure = binding.kind == "figure" and binding.target.startswith("figures/")
+    if (binding.kind in bindings.BLOCK or is_figure) and not binding.alone:
         return f"{name} must stand alone in its paragraph"
     return None
 

@@ -7,7 +7,7 @@ be the declared one. A claim that no data could refute is vacuous.
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -15,6 +15,7 @@ from lockstep.canonical import digest_syntax, digest_value
 from lockstep.errors import LockstepError, QueryError, nearest
 from lockstep.experiment import Claim
 from lockstep.freshness import Freshness
+from lockstep.ledger import Line
 from lockstep.measured import Measured, Measurements
 from lockstep.paper import Published, Reported
 from lockstep.project import Post
@@ -37,6 +38,22 @@ class Judgement:
     @property
     def holds(self) -> bool:
         return self.comparison.verdict == self.claim.verdict
+
+    @property
+    def lines(self) -> list[Line]:
+        """The recorded runs that it rests on."""
+        states = [state for side in self.sides if isinstance(side, Measured) for state in side.states]
+        return [state.line for state in states if state.line]
+
+    @property
+    def slack(self) -> float | None:
+        """By how much the verdict holds, in the metric's unit; None where it has no such distance."""
+        c = self.comparison
+        if c.low is None or c.high is None or c.verdict == "undecided":
+            return None
+        if c.margin is not None:
+            return c.margin - max(abs(c.low), abs(c.high))
+        return c.low if c.verdict == "greater" else -c.high
 
     @property
     def predicate(self) -> str:
@@ -130,11 +147,27 @@ def _changes(scale: float) -> list[Change]:
 
 
 def declared_digests(post: Post) -> dict[str, str]:
-    """What a run records of the claims and margins as they stood: a later change of them shows."""
+    """What a run records of claims, margins and tolerances as they stood: a later change of them shows."""
     digests = {f"margin:{name}": digest_value(margin.value)[:16] for name, margin in post.paper.margin.items()}
+    for metric in post.experiment.metrics:
+        if metric.tolerance is not None:
+            digests[f"tolerance:{metric.name}"] = digest_value(metric.tolerance)[:16]
     if post.declaration.exists():
         tree = ast.parse(post.declaration.read_text(encoding="utf-8"))
         for node in tree.body:
             if isinstance(node, ast.FunctionDef) and node.name in post.experiment.claims:
                 digests[f"claim:{node.name}"] = digest_syntax([node])[:16]
     return digests
+
+
+def changed_since(post: Post, names: Iterable[str], lines: Iterable[Line]) -> list[str]:
+    """In words, which of these declarations (`claim:name`, `margin:name`) are younger than the runs they judge."""
+    today, told = declared_digests(post), []
+    for name in names:
+        then = {line.declared.get(name) for line in lines}
+        kind, _, called = name.partition(":")
+        if None in then:
+            told.append(f"the {kind} {called.replace('_', ' ')} was declared after a run that it judges")
+        elif then != {today.get(name)}:
+            told.append(f"the {kind} {called.replace('_', ' ')} was changed after a run that it judges")
+    return told

@@ -20,7 +20,7 @@ _UNITS = (
 _NUMBER = r"\d[\d,]*(?:\.\d+)?(?:e[+-]?\d+)?"
 _REFERENCE = re.compile(
     r"\b(?:sections?|sec\.|§|tables?|figures?|fig\.|equations?|eq\.|chapters?|versions?|v|Python|CC BY|appendix"
-    r"|algorithm)[ \u00a0]?[A-Z]?\d[\d.]*",
+    r"|algorithm)[ \u00a0]?[A-Z]?\d[\d.]*(?:(?:, | and | or | to |–)\d[\d.]*)*",
     re.IGNORECASE,
 )
 _FLAGGED = [

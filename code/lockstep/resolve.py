@@ -5,12 +5,14 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
-from lockstep.claims import Judgement, judge
+from lockstep.bindings import BLOCK
+from lockstep.claims import Judgement, changed_since, judge
 from lockstep.errors import LockstepError, QueryError, nearest
 from lockstep.freshness import Freshness
 from lockstep.ledger import Provenance
@@ -18,6 +20,8 @@ from lockstep.measured import Measured, Measurements
 from lockstep.paper import Published, Reported
 from lockstep.project import Post
 from lockstep.statistics import Comparison
+
+OF_A_POST = ("measured", "reported", "config", "claim")
 
 
 @dataclass
@@ -45,14 +49,25 @@ class Resolver:
         answer = getattr(self, f"_{kind}", None)
         if answer is None:
             raise QueryError(f'bindings of the kind "{kind}" are not known here')
+        if kind in BLOCK and not self.post.slug:
+            raise QueryError(f"{kind}:{target} stands in a file that is no post: only values and claims may")
+        if kind in OF_A_POST:
+            owner, target = self._owner(kind, target)
+            answer = getattr(owner, f"_{kind}")
         return {"kind": kind, "text": text} | answer(target, text)
+
+    def _owner(self, kind: str, target: str) -> tuple[Resolver, str]:
+        """Whose ledger a target reads: `slug/name` another post's, `name` the own one."""
+        slug, slash, rest = target.partition("?")[0].rpartition("/")
+        if slash and slug != self.post.slug:
+            return Resolver.of(self.post.project.post(slug)), rest + target[len(slug) + 1 + len(rest) :]
+        if not slash and not self.post.slug:
+            raise QueryError(f"outside a post a binding names its post: {kind}:SLUG/{target}")
+        return self, target
 
     def _measured(self, target: str, text: str) -> dict[str, Any]:
         name, where = query(target)
-        slug, _, metric = name.rpartition("/")
-        if slug and slug != self.post.slug:
-            return Resolver.of(self.post.project.post(slug))._measured(target.removeprefix(f"{slug}/"), text)
-        return self.shown(self.measurements.select(metric, where))
+        return self.shown(self.measurements.select(name, where))
 
     def shown(self, found: Measured) -> dict[str, Any]:
         """Everything that the pop-over of a measured value tells."""
@@ -69,6 +84,7 @@ class Resolver:
             "seeds": list(found.values),
             "values": [{"label": "" if s is None else f"seed {s}", "value": v} for s, v in found.values.items()],
             "stage": line.stage,
+            "accepted": sorted({state.accepted.reason for state in found.states if state.accepted}),
         }
         return shown | self._explained(found)
 
@@ -139,7 +155,13 @@ class Resolver:
             "predicate": found.predicate,
             "n": found.comparison.n,
             "margin": found.comparison.margin,
+            "changed": self._changed(found),
         }
+
+    def _changed(self, found: Judgement) -> list[str]:
+        """Which declarations of a claim are younger than its runs."""
+        names = [f"claim:{found.claim.name}", *([f"margin:{found.claim.margin}"] if found.claim.margin else [])]
+        return changed_since(self.post, names, found.lines)
 
     def judgement(self, name: str) -> Judgement:
         if name not in self._judgements:
@@ -150,18 +172,27 @@ class Resolver:
         tables = self.freshness.experiment.tables
         if target not in tables:
             raise QueryError(f'there is no table "{target}"{nearest(target, tables)}')
-        try:
-            rows = tables[target].rows(Measurements(self.freshness), Published(self.post.paper))
-        except LockstepError:
-            raise
-        except Exception as error:
-            raise QueryError(f'the table "{target}" raised {type(error).__name__}: {error}') from None
+        rows = self._rows(target, Measurements(self.freshness))
         columns = list(dict.fromkeys(column for row in rows for column in row))
         return {
             "name": target,
             "columns": columns,
             "rows": [[self._cell(row.get(column, "")) for column in columns] for row in rows],
         }
+
+    def _rows(self, table: str, measured: Measurements) -> list[dict[str, Any]]:
+        try:
+            return self.freshness.experiment.tables[table].rows(measured, Published(self.post.paper))
+        except LockstepError:
+            raise
+        except Exception as error:
+            raise QueryError(f'the table "{table}" raised {type(error).__name__}: {error}') from None
+
+    def stages_of_table(self, name: str) -> set[str]:
+        """The stages whose runs a table reads."""
+        measured = Measurements(self.freshness)
+        self._rows(name, measured)
+        return {state.stage.name for asked in measured.asked for state in asked.states}
 
     def _cell(self, cell: Any) -> dict[str, Any]:
         if isinstance(cell, Measured):
@@ -240,7 +271,26 @@ class Resolver:
                 versions |= provenance.versions
             row = {"stage": stage.name, "runs": len(kept), "duration": duration(sum(p.seconds for p in kept))}
             stages.append(row | {"command": kept[0].command, "date": max(p.date for p in kept)})
-        return {"stages": stages, "hardware": list(hardware), "versions": versions} if stages else {}
+        if not stages:
+            return {}
+        shown = {"stages": stages, "hardware": list(hardware), "versions": versions}
+        return shown | {"accepted": self._accepted(), "changed": self._younger()}
+
+    def _accepted(self) -> list[dict[str, Any]]:
+        """Runs that were accepted without running again, by reason."""
+        found: dict[str, list[str]] = {}
+        for state in self.freshness.all():
+            if state.accepted:
+                found.setdefault(state.accepted.reason, []).append(state.name)
+        return [{"reason": reason, "runs": names} for reason, names in found.items()]
+
+    def _younger(self) -> list[str]:
+        """Claims and margins that were written or changed after the runs that they judge."""
+        told: list[str] = []
+        for name in self.freshness.experiment.claims:
+            with suppress(LockstepError):
+                told += self._changed(self.judgement(name))
+        return list(dict.fromkeys(told))
 
 
 def query(target: str) -> tuple[str, dict[str, str]]:

@@ -5,10 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import groupby
 
-from lockstep import bindings, runner
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
+from lockstep import bindings
 from lockstep.errors import LockstepError
 from lockstep.freshness import Freshness, State
-from lockstep.measured import Measured
+from lockstep.ledger import describe
+from lockstep.plan import cost
 from lockstep.project import Post, Project
 from lockstep.resolve import Resolver, duration, query
 
@@ -29,7 +34,7 @@ def explain(post: Post, stage: str | None = None) -> Iterator[str]:
         yield from (f"    {reason}" for reason in reasons[2:])
     for line, sentence, target in downstream(post, {state.stage.name for state in stale}):
         yield f"{post.project.relative(post.prose)}:{line}: {target}\n    {sentence}"
-    seconds = runner.cost(post, stale)
+    seconds = cost(post, stale)
     yield f"to run again: {len(stale)} runs" + ("" if seconds is None else f", about {duration(seconds)}")
 
 
@@ -37,15 +42,15 @@ def downstream(post: Post, stages: set[str]) -> Iterator[tuple[int, str, str]]:
     """The places in prose that read from these stages: (line, sentence, target)."""
     if not post.prose.exists():
         return
-    source = post.prose.read_text(encoding="utf-8")
+    prose = bindings.parse(post.prose.read_text(encoding="utf-8"))
     resolver = Resolver.of(post)
-    for binding in bindings.parse(source).bindings:
+    for binding in prose.bindings:
         try:
             reads = _stages_of(binding.kind, binding.target, resolver)
         except LockstepError:
             continue
         if reads & stages:
-            yield binding.line, source.splitlines()[binding.line - 1].strip(), f"{binding.kind}:{binding.target}"
+            yield binding.line, bindings.sentence(prose, binding), f"{binding.kind}:{binding.target}"
 
 
 def _stages_of(kind: str, target: str, resolver: Resolver) -> set[str]:
@@ -53,36 +58,53 @@ def _stages_of(kind: str, target: str, resolver: Resolver) -> set[str]:
         name, where = query(target)
         return {state.stage.name for state in resolver.measurements.select(name, where).states}
     if kind == "claim":
-        sides = [side for side in resolver.judgement(target).sides if isinstance(side, Measured)]
-        return {state.stage.name for side in sides for state in side.states}
+        return {line.stage for line in resolver.judgement(target).lines}
+    if kind == "table":
+        return resolver.stages_of_table(target)
     if kind == "figure":
         return {line.stage for line in resolver.post.ledger.lines.values() if target in line.outputs}
     return set()
 
 
-def status_lines(project: Project) -> Iterator[str]:
-    """A line a stage: how many runs are in which state, and what they cost."""
+def status_table(project: Project) -> tuple[Table, list[str]]:
+    """A row a stage: how many runs are in which state, what they cost last time, and what is to be paid now.
+
+    With it, a message for each post that does not load.
+    """
+    broken: list[str] = []
+    table = Table("post", "stage", "runs", "recorded", "to run", box=box.SIMPLE_HEAD)
+    for column in table.columns[3:]:
+        column.justify = "right"
     for slug in project.slugs:
         post = project.post(slug)
         try:
             freshness = Freshness.of(post)
             states = freshness.all()
         except LockstepError as error:
-            yield f"{slug}: {error}"
+            table.add_row(slug, "", Text("does not load", "red"), "", "")
+            broken.append(f"{slug}: {error}")
             continue
-        yield f"{slug}: {len(states)} runs"
-        for stage, group in groupby(states, key=lambda state: state.stage.name):
-            yield f"  {stage:16}{_counts(list(group)):40}{_cost(post, stage)}"
-        for line in freshness.retired():
-            yield f"  retired: {line.stage} {line.keys}"
+        for number, (stage, group) in enumerate(groupby(states, key=lambda state: state.stage.name)):
+            runs = list(group)
+            table.add_row("" if number else slug, stage, _counts(runs), *_costs(post, stage, runs))
+        if retired := freshness.retired():
+            names = ", ".join(describe(line.stage, line.keys) for line in retired)
+            table.add_row("", "retired", Text(f"{len(retired)}: {names}", "dim"), "", "")
+        table.add_section()
+    return table, broken
 
 
-def _counts(states: list[State]) -> str:
-    kinds = ("fresh", "stale", "missing", "failed")
-    counts = {kind: sum(state.kind == kind for state in states) for kind in kinds}
-    return "  ".join(f"{count} {kind}" for kind, count in counts.items() if count)
+COLOURS = {"fresh": "green", "accepted": "cyan", "stale": "yellow", "missing": "yellow", "failed": "red"}
 
 
-def _cost(post: Post, stage: str) -> str:
+def _counts(states: list[State]) -> Text:
+    kinds = ["accepted" if state.accepted else state.kind for state in states]
+    parts = [(f"{kinds.count(kind)} {kind}", colour) for kind, colour in COLOURS.items() if kind in kinds]
+    return Text("  ").join(Text(*part) for part in parts)
+
+
+def _costs(post: Post, stage: str, states: list[State]) -> tuple[str, str]:
     seconds = [p.seconds for line in post.ledger.of(stage) if (p := post.ledger.provenance(line))]
-    return f"{duration(sum(seconds))} recorded" if seconds else ""
+    due = [state for state in states if state.kind in ("stale", "missing")]
+    estimate = cost(post, due)
+    return duration(sum(seconds)) if seconds else "", "" if not due else duration(estimate) if estimate else "unknown"

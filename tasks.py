@@ -17,21 +17,35 @@ from lockstep.project import Project
 ROOT = os.path.dirname(os.path.abspath(__file__))
 
 
-def _do(action: Callable[[], None]) -> None:
+def _do(action: Callable[[], int | None]) -> None:
     if code := cli.guarded(action):
         sys.exit(code)
 
 
-@task(help={"frozen": "run and write nothing; fail where something is stale (the default where CI is set)"})
-def build(context: Context, frozen: bool = bool(os.environ.get("CI"))) -> None:
+def _seeds(given: list[str]) -> list[int]:
+    """Raises SystemExit, with a message, for a seed that is no number."""
+    try:
+        return [int(seed) for seed in given]
+    except ValueError:
+        sys.exit(f"a seed is a whole number, not {', '.join(given)}")
+
+
+TARGET, ON = "SLUG or SLUG.STAGE", "here, or local:N for N processes of this machine"
+BUDGET = "make only runs that fit into this time, cheapest first: 90s, 30m, 2h"
+SEED = "only runs at this seed (repeatable)"
+FROZEN = "run and write nothing; fail where something is stale (the default where CI is set)"
+
+
+@task(help={"frozen": FROZEN, "budget": BUDGET, "on": ON})
+def build(context: Context, frozen: bool = bool(os.environ.get("CI")), budget: str = "", on: str = "here") -> None:
     """Run what is stale, refresh the prose, verify everything, and write the site to output/."""
-    _do(lambda: cli.build(frozen))
+    _do(lambda: cli.build(frozen, budget=budget, on=on))
 
 
-@task
-def check(context: Context) -> None:
+@task(iterable=["file"], help={"file": "only this Markdown file (repeatable)"})
+def check(context: Context, file: list[str]) -> None:
     """Verify everything; run and write nothing."""
-    _do(cli.check)
+    _do(lambda: cli.check(file))
 
 
 @task
@@ -40,16 +54,66 @@ def status(context: Context) -> None:
     _do(cli.status)
 
 
-@task(help={"target": "SLUG or SLUG.STAGE; everything without it"})
+@task(help={"target": f"{TARGET}; everything without it"})
 def why(context: Context, target: str = "") -> None:
     """Say why runs are stale and which sentences rest on them."""
     _do(lambda: cli.why(target))
 
 
-@task(help={"target": "SLUG or SLUG.STAGE", "force": "run again what is fresh", "profile": "published or smoke"})
-def run(context: Context, target: str, force: bool = False, profile: str = "published") -> None:
+@task(
+    iterable=["seed"],
+    help={
+        "target": TARGET,
+        "force": "run again what is fresh",
+        "profile": "published or smoke",
+        "seed": SEED,
+        "out": "keep the runs in a folder, for merge into another clone",
+        "on": ON,
+        "budget": BUDGET,
+    },
+)
+def run(
+    context: Context,
+    target: str,
+    seed: list[str],
+    force: bool = False,
+    profile: str = "published",
+    out: str = "",
+    on: str = "here",
+    budget: str = "",
+) -> None:
     """Run a post's stages, or one of them."""
-    _do(lambda: cli.run(target, force, profile))
+    _do(lambda: cli.run(target, force, profile, _seeds(seed), out, on, budget))
+
+
+@task(iterable=["seed"], help={"target": TARGET, "profile": "published or smoke", "seed": SEED, "on": ON})
+def reproduce(context: Context, target: str, seed: list[str], profile: str = "published", on: str = "here") -> None:
+    """Run recorded runs again, and report whether they came out the same (3 where that cannot be told)."""
+    _do(lambda: cli.reproduce(target, profile, _seeds(seed), on))
+
+
+@task(help={"target": TARGET, "reason": "why no result can have changed; readers see it"})
+def accept(context: Context, target: str, reason: str) -> None:
+    """Let stale runs stand, for a reason."""
+    _do(lambda: cli.accept(target, reason))
+
+
+@task(help={"rev": "a commit, branch or tag"})
+def diff(context: Context, rev: str = "HEAD") -> None:
+    """Report what changed in the results since a commit, as Markdown."""
+    _do(lambda: cli.diff(rev))
+
+
+@task(help={"source": "the folder that `run --out` filled, or an archive of it"})
+def merge(context: Context, source: str) -> None:
+    """Take in runs that were made elsewhere."""
+    _do(lambda: cli.merge(source))
+
+
+@task(help={"slug": "one lower-case word", "kind": "paper, capstone or design"})
+def new(context: Context, slug: str, kind: str) -> None:
+    """Write the scaffold of a post."""
+    _do(lambda: cli.new(slug, kind))
 
 
 @task
@@ -112,5 +176,7 @@ def _posts(namespace: Collection) -> None:
         namespace.add_collection(collection)
 
 
-namespace = Collection(build, check, status, why, run, test, bench, serve, livereload, clean, publish)
+namespace = Collection(build, check, status, why, run, reproduce, accept, diff, merge, new)
+for other in (test, bench, serve, livereload, clean, publish):
+    namespace.add_task(other)
 _posts(namespace)

@@ -1,81 +1,173 @@
-"""`python -m lockstep`: the engine without invoke.
-
-build [--frozen] · check · status · why [SLUG[.STAGE]] · run SLUG[.STAGE] [--force] [--profile smoke]
-"""
+"""`python -m lockstep`, or `lockstep`: the engine without invoke. Each function is one task, for tasks.py as well."""
 
 from __future__ import annotations
 
 import argparse
 import os
+import re
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from lockstep.check import check_all
 from lockstep.errors import CheckFailed, LockstepError
-from lockstep.freshness import Freshness
 from lockstep.project import Project
+
+PROFILES = ["published", "smoke"]
+KINDS = ["paper", "capstone", "design"]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The exit code: 0, or 1 with the message on standard error."""
-    parser = argparse.ArgumentParser(prog="python -m lockstep", description=(__doc__ or "").partition("\n")[0])
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    add = commands.add_parser("build", help="run what is stale, refresh the prose, verify, render")
-    add.add_argument("--frozen", action="store_true", default=bool(os.environ.get("CI")), help="run and write nothing")
-    add.add_argument("--no-render", action="store_true", help="leave the site alone")
-    add.set_defaults(function=lambda a: build(a.frozen, not a.no_render))
-    commands.add_parser("check", help="verify everything, write nothing").set_defaults(function=lambda a: check())
-    commands.add_parser("status", help="every stage and its state").set_defaults(function=lambda a: status())
-    add = commands.add_parser("why", help="why runs are stale, and what hangs on them")
-    add.add_argument("target", nargs="?", default="", metavar="SLUG[.STAGE]")
-    add.set_defaults(function=lambda a: why(a.target))
-    add = commands.add_parser("run", help="run stages of a post")
-    add.add_argument("target", metavar="SLUG[.STAGE]")
-    add.add_argument("--force", action="store_true", help="run again what is fresh")
-    add.add_argument("--profile", choices=["published", "smoke"], default="published")
-    add.add_argument("--seed", type=int, action="append", metavar="N", help="only runs at this seed; may be repeated")
-    add.add_argument("--out", metavar="DIR", help="keep the runs in a folder, for merge into another clone")
-    add.set_defaults(function=lambda a: run(a.target, a.force, a.profile, a.seed, a.out))
-    given = parser.parse_args(arguments)
+    """The exit code: 0, or 1 with the message on standard error; 3 where reproduce cannot tell."""
+    given = parser().parse_args(arguments)
     return guarded(lambda: given.function(given))
 
 
-def guarded(action: Callable[[], None]) -> int:
+def parser() -> argparse.ArgumentParser:
+    whole = argparse.ArgumentParser(prog="lockstep", description="Keeps prose and results in step.")
+    commands = whole.add_subparsers(required=True, metavar="COMMAND")
+
+    def command(name: str, help: str, function: Callable[[argparse.Namespace], int | None]) -> argparse.ArgumentParser:
+        added = commands.add_parser(name, help=help, description=help)
+        added.set_defaults(function=function)
+        return added
+
+    one = command(
+        "build",
+        "run what is stale, refresh the prose, verify, render",
+        lambda a: build(a.frozen, not a.no_render, budget=a.budget, on=a.on),
+    )
+    one.add_argument("--frozen", action="store_true", default=bool(os.environ.get("CI")), help="run and write nothing")
+    one.add_argument("--no-render", action="store_true", help="leave the site alone")
+    one.add_argument(
+        "--budget", default="", metavar="TIME", help="make only runs that fit, cheapest first: 90s, 30m, 2h"
+    )
+    _on(one)
+    one = command("check", "verify everything, or only these Markdown files; write nothing", lambda a: check(a.files))
+    one.add_argument("files", nargs="*", metavar="FILE.md")
+    command("status", "every stage, the state of its runs, and their cost", lambda a: status())
+    one = command("why", "why runs are stale, and what hangs on them", lambda a: why(a.target))
+    one.add_argument("target", nargs="?", default="", metavar="SLUG[.STAGE]")
+    one = command(
+        "run", "run stages of a post", lambda a: run(a.target, a.force, a.profile, a.seed, a.out, a.on, a.budget)
+    )
+    _target(one)
+    one.add_argument("--force", action="store_true", help="run again what is fresh")
+    _profile(one)
+    _seed(one)
+    one.add_argument("--out", default="", metavar="DIR", help="keep the runs in a folder, for merge into another clone")
+    one.add_argument(
+        "--budget", default="", metavar="TIME", help="make only runs that fit, cheapest first: 90s, 30m, 2h"
+    )
+    _on(one)
+    one = command(
+        "reproduce",
+        "run recorded runs again and say whether they came out the same",
+        lambda a: reproduce(a.target, a.profile, a.seed, a.on),
+    )
+    _target(one)
+    _profile(one)
+    _seed(one)
+    _on(one)
+    one = command("accept", "let stale runs stand, for a reason that readers see", lambda a: accept(a.target, a.reason))
+    _target(one)
+    one.add_argument("--reason", required=True, help="why no result can have changed")
+    one = command("diff", "what changed in the results since a commit, as Markdown", lambda a: diff(a.rev))
+    one.add_argument("--rev", default="HEAD", help="a commit, branch or tag (default: HEAD)")
+    one = command("merge", "take in runs that were made elsewhere with run --out", lambda a: merge(a.source))
+    one.add_argument("source", metavar="DIR", help="the folder, or an archive of it")
+    one = command("new", "write the scaffold of a post", lambda a: new(a.slug, a.kind))
+    one.add_argument("slug", metavar="SLUG")
+    one.add_argument("--kind", choices=KINDS, required=True)
+    return whole
+
+
+def _target(command: argparse.ArgumentParser) -> None:
+    command.add_argument("target", metavar="SLUG[.STAGE]")
+
+
+def _profile(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--profile", choices=PROFILES, default="published")
+
+
+def _seed(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--seed", type=int, action="append", metavar="N", help="only runs at this seed (repeatable)")
+
+
+def _budget(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--budget", default="", metavar="TIME", help="only runs that fit, cheapest first: 90s, 30m, 2h"
+    )
+
+
+def _on(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--on", default="here", metavar="WHERE", help="here, or local:N for N processes")
+
+
+def guarded(action: Callable[[], int | None]) -> int:
     """A user's mistake is a message and an exit code, never a traceback."""
     try:
-        action()
+        return action() or 0
     except LockstepError as error:
         print(error, file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("interrupted: finished runs are recorded, the unfinished one resumes", file=sys.stderr)
         return 130
-    return 0
 
 
-def build(frozen: bool, render: bool = True, settings: str = "pelicanconf.py") -> None:
+def seconds(text: str) -> float | None:
+    """`90s`, `30m`, `2h`, or nothing. Raises LockstepError for anything else."""
+    if not text:
+        return None
+    if not (found := re.fullmatch(r"(\d+(?:\.\d+)?)(s|m|h)", text.strip())):
+        raise LockstepError(f'"{text}" is no length of time: write 90s, 30m or 2h')
+    return float(found[1]) * {"s": 1, "m": 60, "h": 3600}[found[2]]
+
+
+def _split(project: Project, target: str) -> tuple[str, list[str] | None]:
+    """A post, and one of its stages or None for all. Raises LockstepError with the nearest name."""
+    slug, _, stage = target.partition(".")
+    return slug, [project.post(slug).stage(stage).name] if stage else None
+
+
+def build(
+    frozen: bool, render: bool = True, settings: str = "pelicanconf.py", budget: str = "", on: str = "here"
+) -> None:
     from lockstep.build import build
+    from lockstep.executors import named
 
+    limit = seconds(budget)
     project = Project.find()
-    build(project, frozen)
+    build(project, frozen, limit, named(on))
     if render:
         from lockstep.site.generate import generate
 
         print(f"the site is in {generate(project, settings)}")
 
 
-def check() -> None:
+def check(files: Sequence[str] = ()) -> None:
+    from lockstep.check import check_all, check_document
+
     project = Project.find()
-    if problems := check_all(project):
+    if files:
+        documents = [project.document(Path.cwd() / name) for name in files]
+        problems = [problem for document in documents for problem in check_document(document)]
+    else:
+        problems = check_all(project)
+    if problems:
         raise CheckFailed(problems)
-    print(f"{len(project.slugs)} posts checked, nothing to mend")
+    print(f"{', '.join(files) or f'{len(project.slugs)} posts'} checked, nothing to mend")
 
 
 def status() -> None:
-    from lockstep.why import status_lines
+    from rich.console import Console
 
-    print("\n".join(status_lines(Project.find())))
+    from lockstep.why import status_table
+
+    table, broken = status_table(Project.find())
+    Console().print(table)
+    for message in broken:
+        print(message, file=sys.stderr)
 
 
 def why(target: str) -> None:
@@ -88,22 +180,90 @@ def why(target: str) -> None:
 
 
 def run(
-    target: str, force: bool = False, profile: str = "published", seeds: list[int] | None = None, out: str | None = None
+    target: str,
+    force: bool = False,
+    profile: str = "published",
+    seeds: Sequence[int] | None = None,
+    out: str = "",
+    on: str = "here",
+    budget: str = "",
 ) -> None:
     from lockstep.build import refresh, smoke
-    from lockstep.build import run as run_stages
+    from lockstep.build import run as run_selected
+    from lockstep.executors import named
+    from lockstep.freshness import Freshness
+    from lockstep.plan import Selection, within
     from lockstep.runner import Profile
 
-    slug, _, stage = target.partition(".")
-    post = Project.find().post(slug)
-    stages = [stage] if stage else None
+    project, limit = Project.find(), seconds(budget)
+    slug, stages = _split(project, target)
+    post = project.post(slug)
+    selection = Selection(frozenset(stages) if stages else None, force, frozenset(seeds) if seeds else None)
     if profile == "smoke":
-        for line in smoke(post, stages):
+        for line in smoke(post, selection):
             print(line.stage, line.keys, line.rows)
         return
     where = Profile.elsewhere(post, Path(out).resolve()) if out else Profile.published(post)
-    if run_stages(where, stages, force, frozenset(seeds) if seeds else None) == 0:
+    if limit is not None:
+        selection, _ = within(limit, where.post, selection)
+    if run_selected(where, selection, named(on)) == 0:
         states = Freshness.of(where.post).all()
         print(f"{target}: nothing to run, {sum(s.kind == 'fresh' for s in states)} runs are fresh")
     if not out:
         refresh(post)
+
+
+def reproduce(target: str, profile: str = "published", seeds: Sequence[int] | None = None, on: str = "here") -> int:
+    from lockstep.executors import named
+    from lockstep.reproduce import EXIT, reproduce, reproduce_smoke
+
+    project = Project.find()
+    slug, stages = _split(project, target)
+    if profile == "smoke":
+        if stages or seeds:
+            raise LockstepError("the smoke profile reproduces a whole post: leave stage and seed out")
+        report = reproduce_smoke(project.post(slug))
+    else:
+        report = reproduce(project.post(slug), stages, frozenset(seeds) if seeds else None, named(on))
+    print("\n".join(report.markdown()))
+    return EXIT[report.verdict]
+
+
+def accept(target: str, reason: str) -> None:
+    from lockstep.accept import accept
+
+    project = Project.find()
+    slug, stages = _split(project, target)
+    post = project.post(slug)
+    for entry in accept(post, stages or list(post.experiment.stages), reason):
+        print(f"{slug}.{entry.stage} {dict(entry.keys)}: stands as it ran ({'; '.join(entry.changes)})")
+
+
+def diff(rev: str) -> None:
+    from lockstep.diff import diff
+
+    print("\n".join(diff(Project.find(), rev)))
+
+
+def merge(source: str) -> int:
+    from lockstep.build import refresh
+    from lockstep.merge import merge
+
+    project = Project.find()
+    merged = merge(project, Path(source).resolve())
+    for name in merged.taken:
+        print(f"taken: {name}")
+    if merged.known:
+        print(f"already here: {len(merged.known)}")
+    for reason in merged.refused:
+        print(f"refused: {reason}", file=sys.stderr)
+    for slug in sorted({name.partition(".")[0] for name in merged.taken}):
+        refresh(project.post(slug))
+    return 1 if merged.refused else 0
+
+
+def new(slug: str, kind: str) -> None:
+    from lockstep.scaffold import create
+
+    for path in create(Project.find(), slug, kind):
+        print(path)

@@ -3,6 +3,10 @@
 Every case drives the real command line on a fresh copy of a project that was built once.
 """
 
+import shutil
+from pathlib import Path
+
+import lockstep as lockstep_package
 import pytest
 from mini import edit, lockstep
 
@@ -69,6 +73,13 @@ MATRIX = {
         "from posts.mini.helpers import square as shifted",
         EVERYTHING,
         "reexport:shifted changed",
+    ),
+    "an annotation": (
+        P + "helpers.py",
+        "def cube(x):",
+        "def cube(x: float) -> float:",
+        EVERYTHING,
+        "helpers:cube changed",
     ),
     "a patch at import time": (P + "patcher.py", "return 50", "return 51", EVERYTHING, "patcher:other changed"),
     "what was patched": (
@@ -182,3 +193,28 @@ def test_a_swallowed_undeclared_read_is_an_error_too(project):
     done = lockstep(project, "build", "--no-render")
     assert done.returncode == 1
     assert "notes.txt" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "old, new, expected, reason",
+    [
+        ("side + gap) - gap", "side + gap) + gap", EVERYTHING, "lockstep.figures:tiles changed"),
+        ("def themed(svg: str) -> str:", "def themed(svg: str, more: int = 0) -> str:", NOTHING, ""),
+    ],
+    ids=["a symbol in reach", "another"],
+)
+def test_an_edit_of_the_engine_runs_again_exactly_what_names_it(project, old, new, expected, reason):
+    """The project has an engine of its own, of which the stage uses one function."""
+    shutil.copytree(Path(lockstep_package.__file__).parent, project / "code/lockstep")
+    own = {"PYTHONPATH": str(project / "code")}
+    edit(project, P + "train.py", "# a comment", "tiles([[1.0] * 4], 1, 2)")
+    edit(
+        project,
+        P + "train.py",
+        "from posts.mini import helpers",
+        "from lockstep.figures import tiles\nfrom posts.mini import helpers",
+    )
+    assert runs_made(lockstep(project, "build", "--no-render", **own).stderr) == EVERYTHING
+    edit(project, "code/lockstep/figures.py", old, new)
+    assert reason in lockstep(project, "why", **own).stdout
+    assert runs_made(lockstep(project, "build", "--no-render", **own).stderr) == expected

@@ -1,0 +1,96 @@
+"""Accepting lets a stale run stand, for a reason that is recorded, and no longer than the code stays as it was."""
+
+import json
+import re
+
+import pytest
+from mini import edit, lockstep
+
+RECORD = "content/mini/accepted.jsonl"
+HELPER = "code/posts/mini/helpers.py"
+
+
+@pytest.fixture
+def stale(project):
+    edit(project, HELPER, "return x**3 * FACTOR", "return FACTOR * x**3")
+    return project
+
+
+def test_an_accepted_run_is_fresh_keeps_its_fingerprint_and_shows_the_reason(stale):
+    ledger = (stale / "content/mini/results/train.jsonl").read_bytes()
+    done = lockstep(stale, "accept", "mini.train", "--reason", "a product in another order")
+    assert done.returncode == 0, done.stderr
+    assert "helpers:cube changed" in done.stdout
+    assert (stale / "content/mini/results/train.jsonl").read_bytes() == ledger
+    assert re.search(r"train +3 accepted", lockstep(stale, "status").stdout)
+    built = lockstep(stale, "build", "--no-render")
+    assert built.returncode == 0, built.stderr
+    assert "[1/" not in built.stderr
+    entry = json.loads((stale / RECORD).read_text().splitlines()[0])
+    assert entry["reason"] == "a product in another order"
+    assert entry["from"] == json.loads(ledger.splitlines()[0])["fingerprint"] != entry["to"]
+
+
+def test_what_reads_an_accepted_run_stays_fresh_and_the_page_tells(stale):
+    lockstep(stale, "accept", "mini", "--reason", "a product in another order")
+    code = "from lockstep.project import Project; from lockstep.resolve import Resolver\n"
+    code += "r = Resolver.of(Project.find().post('mini')); print(r.colophon()['accepted'])"
+    shown = lockstep(stale, code=code).stdout
+    assert "a product in another order" in shown
+    assert "train (seed=2)" in shown
+    assert "evaluate" not in shown
+
+
+def test_a_further_change_makes_an_accepted_run_stale_again(stale):
+    lockstep(stale, "accept", "mini.train", "--reason", "a product in another order")
+    edit(stale, HELPER, "return FACTOR * x**3", "return FACTOR * x**2")
+    assert "helpers:cube changed" in lockstep(stale, "check").stderr
+    edit(stale, HELPER, "return FACTOR * x**2", "return FACTOR * x**3")
+    assert lockstep(stale, "check").returncode == 0
+
+
+REFUSALS = {
+    "no reason": (("mini.train", "--reason", " "), "accepting needs a reason"),
+    "an unknown stage": (("mini.trian", "--reason", "x"), 'no stage "trian"; did you mean "train"?'),
+    "an unknown post": (("minu", "--reason", "x"), 'there is no post "minu"; did you mean "mini"?'),
+    "stale through what it reads": (("mini.evaluate", "--reason", "x"), "accept or run that first"),
+}
+
+
+@pytest.mark.parametrize("what", REFUSALS)
+def test_what_cannot_be_accepted_is_refused_and_nothing_recorded(stale, what):
+    arguments, message = REFUSALS[what]
+    done = lockstep(stale, "accept", *arguments)
+    assert done.returncode == 1
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (stale / RECORD).exists()
+
+
+def test_fresh_and_missing_runs_cannot_be_accepted(project):
+    assert "nothing of train is stale" in lockstep(project, "accept", "mini.train", "--reason", "x").stderr
+    edit(project, "code/posts/mini/experiment.py", "seed=range(3)", "seed=range(4)")
+    assert "train (seed=3) has never run" in lockstep(project, "accept", "mini.train", "--reason", "x").stderr
+
+
+def test_a_run_that_read_other_results_cannot_be_accepted(project):
+    edit(
+        project,
+        "code/posts/mini/train.py",
+        "total = run",
+        "import os\n    total = float(os.environ.get('N', '0')) + run",
+    )
+    assert lockstep(project, "build", "--no-render").returncode == 0
+    lockstep(project, "run", "mini.train", "--force", N="1")
+    done = lockstep(project, "accept", "mini.evaluate", "--reason", "x")
+    assert done.returncode == 1
+    assert "made another weights.txt" in done.stderr
+
+
+def test_a_damaged_record_is_named_with_its_line(stale):
+    lockstep(stale, "accept", "mini.train", "--reason", "a product in another order")
+    path = stale / RECORD
+    path.write_text(path.read_text().replace('"reason"', '"raeson"', 1))
+    done = lockstep(stale, "check")
+    assert done.returncode == 1
+    assert "content/mini/accepted.jsonl:1: not a whole acceptance" in done.stderr

@@ -1,8 +1,11 @@
 """Runs made elsewhere are taken where they are what a run here would be, and refused with the reason where not."""
 
 import json
+import os
 import shutil
+from pathlib import Path
 
+import lockstep as lockstep_package
 import pytest
 from mini import create, edit, lockstep
 
@@ -41,6 +44,24 @@ def test_runs_of_one_seed_come_back_with_outputs_artefacts_and_provenance(elsewh
     lockstep(whole, "build", "--no-render")
     results = "content/mini/results/evaluate.jsonl"
     assert (whole / results).read_bytes() == (empty / results).read_bytes()
+
+
+def test_runs_made_by_another_interpreter_that_has_only_numpy_are_taken(elsewhere, empty):
+    """LOCKSTEP_BARE_PYTHON names it: another version where the machine has one, with NumPy and nothing of ours."""
+    bare = os.environ.get("LOCKSTEP_BARE_PYTHON")
+    if not bare:
+        assert not os.environ.get("CI"), "where CI is set, .ci/run makes such an interpreter"
+        pytest.skip("LOCKSTEP_BARE_PYTHON is not set: see .ci/run for how to make such an interpreter")
+    engine = str(Path(lockstep_package.__file__).parents[1])
+    for absent in ("msgspec", "pelican", "invoke", "rich"):
+        assert lockstep(elsewhere, code=f"import {absent}", python=bare, PYTHONPATH=engine).returncode == 1
+    out = make(elsewhere, "mini", python=bare, PYTHONPATH=engine)
+    done = lockstep(empty, "merge", str(out))
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("taken: ") == 7
+    built = lockstep(empty, "build", "--no-render")
+    assert built.returncode == 0, built.stderr
+    assert "[1/" not in built.stderr
 
 
 def test_an_archive_is_as_good_as_the_folder_and_merging_twice_changes_nothing(elsewhere, empty):

@@ -147,10 +147,12 @@ def edit(root: Path, name: str, old: str, new: str) -> None:
     path.write_text(text.replace(old, new), encoding="utf-8")
 
 
-def lockstep(root: Path, *arguments: str, code: str = "", **variables: str) -> subprocess.CompletedProcess[str]:
+def lockstep(
+    root: Path, *arguments: str, code: str = "", python: str = sys.executable, **variables: str
+) -> subprocess.CompletedProcess[str]:
     """The real command line (or a piece of code) in a process of its own, with further environment variables."""
     environment = {name: value for name, value in os.environ.items() if name not in ("CI", "LOCKSTEP_STORE")}
-    command = [sys.executable, *(["-c", code] if code else ["-m", "lockstep", *arguments])]
+    command = [python, *(["-c", code] if code else ["-m", "lockstep", *arguments])]
     return subprocess.run(
         command, cwd=root, env=environment | variables, capture_output=True, text=True, check=False, timeout=120
     )

@@ -67,7 +67,7 @@ gan = Experiment(
 train = gan.stage("train:fit", seed=range(5))
 saturating = gan.stage("train:fit", name="saturating", loss=["saturating"], epochs=[20], seed=range(5))
 single = gan.stage("train:fit", name="single", precision=["fp32"], epochs=[20], seed=range(5))
-long = gan.stage("train:fit", name="long", epochs=[400], seed=[0])
+long = gan.stage("train:fit", name="long", epochs=[250], seed=[0])
 score = gan.stage("evaluate:parzen", each=train)
 baselines = gan.stage("evaluate:baselines", name="baselines", seed=range(5))
 draw = gan.stage("figures:draw", over=[train, score])

@@ -22,6 +22,7 @@ from lockstep import accept, guard, ledger, paper
 from lockstep.cache import Cache
 from lockstep.errors import FingerprintError, LockstepError, ProjectError, nearest
 from lockstep.experiment import Experiment, Stage
+from lockstep.files import digest_file
 from lockstep.source import Source
 from lockstep.store import Store
 
@@ -161,6 +162,15 @@ class Post:
     def output(self, line: ledger.Line, place: str) -> Path:
         """Where an output of a recorded run lies, by its path in the ledger."""
         return self.ledger.home(line).parent / place
+
+    def published(self, digest: str) -> Path | None:
+        """A committed output with this content, such as the checkpoint that a demo loads."""
+        for line in self.ledger.lines.values():
+            for place, made in line.outputs.items():
+                path = self.output(line, place)
+                if made == digest and path.is_file() and digest_file(path) == digest:
+                    return path
+        return None
 
     def show(self, shown: ledger.Ledger) -> None:
         """Look at this ledger instead of the one on disk."""

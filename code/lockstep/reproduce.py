@@ -187,7 +187,8 @@ def _not_at_hand(post: Post, names: set[str]) -> set[str]:
         for entry in line.upstream:
             source = post.ledger.get(entry["stage"], entry["keys"])
             for part in entry["read"] if source else ():
-                if source and part in source.artefacts and post.project.store.get(source.artefacts[part]) is None:
+                digest = source.artefacts.get(part) if source else None
+                if digest and not (post.project.store.get(digest) or post.published(digest)):
                     needed.add(entry["stage"])
     more = needed - names
     return more | _not_at_hand(post, more) if more else more

@@ -221,6 +221,18 @@ class Resolver:
             raise QueryError(f"no recorded run made {target}{nearest(target, made)}")
         return {"src": target, "alt": text, "name": path.stem}
 
+    def _demo(self, target: str, text: str) -> dict[str, Any]:
+        folder = self.post.declaration.parent / "demo"
+        if not (folder / f"{target}.js").is_file():
+            raise QueryError(f"there is no demo {target}{nearest(target, [p.stem for p in folder.glob('*.js')])}")
+        made = {
+            place for line in self.post.ledger.lines.values() for place in line.outputs if place.startswith("demo/")
+        }
+        if not made:
+            raise QueryError(f"the demo {target} has nothing to load: no recorded run wrote to run.demo(…)")
+        size = sum((self.post.folder / place).stat().st_size for place in made)
+        return {"name": target, "script": f"demo/{target}.js", "files": sorted(made), "megabytes": f"{size / 1e6:.1f}"}
+
     def _code(self, target: str, text: str) -> dict[str, Any]:
         illustrative = target.endswith("?illustrative")
         place, _, symbol = target.removesuffix("?illustrative").partition("#")

@@ -133,7 +133,7 @@ class Run:
         self._loaded: dict[str, Any] = {}
         self._started = time.monotonic()
         self._earlier = self._recall()
-        for folder in ("artefacts", "outputs", "figures"):
+        for folder in ("artefacts", "outputs", "figures", "demo"):
             (scratch / folder).mkdir(parents=True, exist_ok=True)
 
     @property
@@ -204,6 +204,10 @@ class Run:
     def figure(self, name: str) -> Path:
         """Where to write a figure, which is committed as `figures/name` beside the prose."""
         return self.scratch / "figures" / name
+
+    def demo(self, name: str) -> Path:
+        """Where to write what a demo in the page loads, which is committed as `demo/name` beside the prose."""
+        return self.scratch / "demo" / name
 
     def write_csv(self, name: str, rows: Sequence[Mapping[str, Any]]) -> None:
         """Write a small table, such as a curve, that is committed beside the ledger."""

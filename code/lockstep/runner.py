@@ -33,6 +33,8 @@ from lockstep.reach import Reach
 from lockstep.run import Input, Run
 from lockstep.store import Store
 
+PUBLISHED_LIMIT = 10_000_000  # bytes
+
 
 @dataclass(frozen=True)
 class Profile:
@@ -42,6 +44,10 @@ class Profile:
     scratch: Path
     store: Store
     trace: bool = False
+
+    def fetch(self, digest: str) -> Path | None:
+        """An artefact from the store, or the same bytes from what the post publishes; None where it is not at hand."""
+        return self.store.get(digest) or self.post.published(digest)
 
     @classmethod
     def published(cls, post: Post) -> Profile:
@@ -94,7 +100,7 @@ def run_one(profile: Profile, stage: Stage, keys: Keys) -> ledger.Line:
     reached = Freshness.of(post).reach(stage)
     config, upstream = post.experiment.config_at(keys), upstream_lines(post, stage, keys)
     inputs = [
-        Input(line.stage, line.keys, line.rows, line.artefacts, line.outputs, profile.store.get, post.ledger.home(line))
+        Input(line.stage, line.keys, line.rows, line.artefacts, line.outputs, profile.fetch, post.ledger.home(line))
         for line in upstream
     ]
     scratch = profile.scratch / stage.name / scratch_key(stage, keys, reached.digest, config, post, upstream)
@@ -213,19 +219,23 @@ def check_rows(experiment: Experiment, stage: Stage, keys: Keys, rows: list[dict
 
 
 def deliver(post: Post, stage: Stage, keys: Keys, scratch: Path) -> dict[str, str]:
-    """Put figures and tables where the prose finds them; returns their digests by path.
+    """Put figures, tables and what demos load where the prose finds them; returns their digests by path.
 
-    Raises LockstepError where another run has made a figure of that name.
+    Raises LockstepError where another run has made a file of that name, or demos would weigh too much for a commit.
     """
     point = "-".join(f"{key}={value}" for key, value in keys.items())
     folder = "/".join(filter(None, ["results", stage.name, point]))
-    places = [(path, f"figures/{path.name}") for path in sorted((scratch / "figures").iterdir())]
+    shown = [path for kind in ("figures", "demo") for path in sorted((scratch / kind).iterdir())]
+    places = [(path, f"{path.parent.name}/{path.name}") for path in shown]
     places += [(path, f"{folder}/{path.name}") for path in sorted((scratch / "outputs").iterdir())]
     made = {place: line for line in post.ledger.lines.values() for place in line.outputs}
     for _, place in places:
         if (other := made.get(place)) and (other.stage, other.keys) != (stage.name, keys):
             both = f"{ledger.describe(other.stage, other.keys)} and {ledger.describe(stage.name, keys)}"
-            raise LockstepError(f"{both} both make {place}: give each figure its own name")
+            raise LockstepError(f"{both} both make {place}: give each file its own name")
+    size = sum(path.stat().st_size for path, place in places if place.startswith("demo/"))
+    if size > PUBLISHED_LIMIT:
+        raise LockstepError(f"{stage.name} publishes {size / 1e6:.1f} MB for demos: a post may commit 10 MB in all")
     for path, place in places:
         write_whole(post.folder / place, path.read_bytes())
     return {place: digest_file(path) for path, place in places}

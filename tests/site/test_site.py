@@ -179,3 +179,74 @@ def test_an_unchanged_page_comes_from_the_cache_the_same_and_a_changed_partial_d
     edit(project, "theme/templates/bindings/reported.html", "Published value", "Another word")
     assert lockstep(project, "build", "--frozen").returncode == 0
     assert "Another word" in page.read_text()
+
+
+PUBLISH = "def publish(run):\n    run.demo('weights.bin').write_bytes(b'w' * {size})\n    return {{}}\n\n\ndef total"
+
+
+def with_demo(root: Path, size: int = 10, name: str = "draw") -> None:
+    """A stage that publishes what a demo loads, the demo's script, and a place for it in the prose."""
+    experiment = "code/posts/mini/experiment.py"
+    edit(root, experiment, "total = mini", 'shown = mini.stage("evaluate:publish", name="publish")\ntotal = mini')
+    edit(root, "code/posts/mini/evaluate.py", "def total", PUBLISH.format(size=size))
+    (root / "code/posts/mini/demo").mkdir()
+    (root / "code/posts/mini/demo/draw.js").write_text("export {};\n")
+    with (root / "content/mini/index.md").open("a") as file:
+        file.write(f"\n[Draw one.](demo:{name})\n")
+
+
+def test_a_demo_comes_with_its_script_and_with_what_a_run_published(project):
+    with_demo(project)
+    done = lockstep(project, "build")
+    assert done.returncode == 0, done.stderr
+    page = (project / "output/mini/index.html").read_text()
+    assert 'data-demo="draw"' in page
+    assert 'src="demo/draw.js"' in page
+    assert (project / "output/mini/demo/draw.js").read_text() == "export {};\n"
+    assert (project / "output/mini/demo/weights.bin").read_bytes() == b"w" * 10
+    (project / "content/mini/demo/weights.bin").write_bytes(b"other")
+    assert "demo/weights.bin is not what the run made" in lockstep(project, "check").stderr
+
+
+def test_a_demo_without_script_or_data_is_an_error(project):
+    with_demo(project, name="drow")
+    assert 'there is no demo drow; did you mean "draw"?' in lockstep(project, "build", "--no-render").stderr
+    edit(project, "content/mini/index.md", "demo:drow", "demo:draw")
+    edit(project, "code/posts/mini/evaluate.py", "run.demo('weights.bin').write_bytes(b'w' * 10)", "pass")
+    assert "the demo draw has nothing to load" in lockstep(project, "build", "--no-render").stderr
+
+
+def test_a_demo_that_is_too_heavy_to_commit_is_refused(project):
+    with_demo(project, size=10_000_001)
+    done = lockstep(project, "build", "--no-render")
+    assert done.returncode == 1
+    assert "publish publishes 10.0 MB for demos: a post may commit 10 MB in all" in done.stderr
+    assert not (project / "content/mini/demo").exists()
+
+
+def test_an_artefact_that_the_post_publishes_is_at_hand_without_the_store(project):
+    """A clone has no store: what reads the checkpoint of a demo can run there all the same."""
+    with_demo(project)
+    edit(
+        project,
+        "code/posts/mini/evaluate.py",
+        "run.demo('weights.bin')",
+        "run.artefact('w').write_bytes(b'w' * 10)\n    run.demo('weights.bin')",
+    )
+    edit(
+        project,
+        "code/posts/mini/experiment.py",
+        "total = mini",
+        'reader = mini.stage("evaluate:reader", name="reader", over=[shown])\ntotal = mini',
+    )
+    edit(
+        project,
+        "code/posts/mini/evaluate.py",
+        "def total",
+        "def reader(run):\n    run.inputs[0].open('w').read_bytes()\n    return {}\n\n\ndef total",
+    )
+    assert lockstep(project, "build", "--no-render").returncode == 0
+    shutil.rmtree(project / ".lockstep")
+    assert lockstep(project, "run", "mini.reader", "--force").returncode == 0
+    (project / "content/mini/demo/weights.bin").unlink()
+    assert "is not at hand" in lockstep(project, "run", "mini.reader", "--force").stderr

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from pelican import signals
 
-from lockstep.site import articles, feeds
+from lockstep.site import articles, demos, feeds
 
 
 def register() -> None:
     signals.readers_init.connect(articles.use_reader)
     signals.article_generator_finalized.connect(articles.complete)
     signals.feed_generated.connect(feeds.plain)
+    signals.finalized.connect(demos.copy)

@@ -9,10 +9,22 @@ import pytest
 import torch
 from posts.gan.experiment import Config
 from posts.gan.model import Discriminator, Generator, Maxout, dropout_BX
-from posts.gan.train import MomentumDescent, discriminator_loss, fit, learning_rate, momentum_at, player_gradients
+from posts.gan.train import (
+    GENERATOR_LOSSES,
+    MomentumDescent,
+    discriminator_loss,
+    fit,
+    generator_loss,
+    gradient_norms,
+    learning_rate,
+    momentum_at,
+    player_gradients,
+    saturating_loss,
+)
 
 SMALL = replace(Config(), noise=5, hidden=16, units=8, pieces=3, batch=10, validation_images=20, snapshots=(1, 4))
 SMALL = replace(SMALL, epochs=4)
+LIVELY = replace(SMALL, discriminator_spread=0.3, learning_rate=1.0)  # players that move within four epochs
 
 
 def players(seed: int = 0, pixels: int = 36) -> tuple[Generator, Discriminator]:
@@ -90,6 +102,33 @@ def test_losses_equal_binary_cross_entropy():
     entropy = torch.nn.BCEWithLogitsLoss()
     expected = (entropy(real, torch.ones_like(real)) + entropy(fake, torch.zeros_like(fake))) / 2
     torch.testing.assert_close(discriminator_loss(real, fake), expected)
+
+
+def test_the_two_generator_losses_push_the_same_way_and_saturate_at_opposite_ends():
+    fake = torch.linspace(-8, 8, 9, dtype=torch.float64, requires_grad=True)
+    torch.testing.assert_close(saturating_loss(fake), (1 - fake.sigmoid()).log().mean())
+    torch.testing.assert_close(generator_loss(fake), -fake.sigmoid().log().mean())
+    flat, steep = (torch.autograd.grad(loss(fake), fake)[0] * 9 for loss in (saturating_loss, generator_loss))
+    torch.testing.assert_close(flat, -fake.sigmoid())
+    torch.testing.assert_close(steep, -(1 - fake.sigmoid()))
+    assert flat[0].abs() < 0.001 < 0.999 < steep[0].abs()  # the discriminator is sure that these are fakes
+
+
+def test_probed_norms_are_those_of_the_gradients_and_probing_changes_nothing(tmp_path):
+    generator, discriminator = players()
+    norms = gradient_norms(generator, discriminator, 20, torch.Generator().manual_seed(3))
+    rng = torch.Generator().manual_seed(3)
+    fake = discriminator(generator(generator.sample_noise(20, rng)), dropout=rng)
+    for name, loss in (("saturating", saturating_loss), ("non_saturating", generator_loss)):
+        gradients = torch.autograd.grad(loss(fake), list(generator.parameters()), retain_graph=True)
+        assert norms[name] == pytest.approx(torch.cat([g.flatten() for g in gradients]).norm().item())
+    often, seldom = (fitted(tmp_path / str(n), config=replace(LIVELY, probe_every=n)) for n in (1, 5))
+    assert often[0] == seldom[0]
+
+
+def test_the_saturating_loss_trains_another_generator(tmp_path):
+    weights = {loss: fitted(tmp_path / loss, config=replace(LIVELY, loss=loss))[0] for loss in GENERATOR_LOSSES}
+    assert weights["saturating"] != weights["non_saturating"]
 
 
 def test_neither_players_step_leaves_gradients_behind_and_every_parameter_gets_one():

@@ -11,6 +11,7 @@ A declaration is read by the engine and never hashed as code.
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import product
@@ -18,6 +19,7 @@ from typing import Any
 
 from lockstep.errors import ProjectError, nearest
 
+NAME = re.compile(r"[a-z][a-z0-9-]*")
 VERDICTS = ("greater", "less", "equivalent", "undecided")
 Keys = dict[str, Any]
 
@@ -170,6 +172,8 @@ class Experiment:
         name = name or module
         if not called:
             raise ProjectError(f'stage "{function}": write "module:function"')
+        if not NAME.fullmatch(name):
+            raise ProjectError(f'stage "{name}": a name is lower-case letters, digits and dashes, as a task is called')
         if name in self.stages:
             raise ProjectError(f'two stages are named "{name}": give one another name=…')
         for key in grid:

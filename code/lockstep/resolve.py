@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import ast
 import re
-from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
+from lockstep import excerpts
 from lockstep.bindings import BLOCK
 from lockstep.claims import Judgement, changed_since, judge
 from lockstep.errors import LockstepError, QueryError, nearest
 from lockstep.freshness import Freshness
-from lockstep.ledger import Provenance
 from lockstep.measured import Measured, Measurements
 from lockstep.paper import Published, Reported
 from lockstep.project import Post
@@ -84,6 +80,8 @@ class Resolver:
             "seeds": list(found.values),
             "values": [{"label": "" if s is None else f"seed {s}", "value": v} for s, v in found.values.items()],
             "stage": line.stage,
+            "again": f"lockstep reproduce {self.post.slug}.{line.stage}",
+            "code": excerpts.function_of(self.post, found.states[0].stage),
             "accepted": sorted({state.accepted.reason for state in found.states if state.accepted}),
         }
         return shown | self._explained(found)
@@ -93,10 +91,9 @@ class Resolver:
             p for state in found.states if state.line and (p := self.post.ledger.provenance(state.line)) is not None
         ]
         if not kept:
-            return {"command": "", "commit": "", "dirty": False, "hardware": "", "date": "", "duration": ""}
+            return {"commit": "", "dirty": False, "hardware": "", "date": "", "duration": ""}
         first, seconds = kept[0], sum(p.seconds for p in kept)
         return {
-            "command": first.command,
             "commit": first.commit[:10],
             "dirty": any(p.dirty for p in kept),
             "hardware": first.hardware,
@@ -155,10 +152,10 @@ class Resolver:
             "predicate": found.predicate,
             "n": found.comparison.n,
             "margin": found.comparison.margin,
-            "changed": self._changed(found),
+            "changed": self.younger(found),
         }
 
-    def _changed(self, found: Judgement) -> list[str]:
+    def younger(self, found: Judgement) -> list[str]:
         """Which declarations of a claim are younger than its runs."""
         names = [f"claim:{found.claim.name}", *([f"margin:{found.claim.margin}"] if found.claim.margin else [])]
         return changed_since(self.post, names, found.lines)
@@ -221,6 +218,9 @@ class Resolver:
             raise QueryError(f"no recorded run made {target}{nearest(target, made)}")
         return {"src": target, "alt": text, "name": path.stem}
 
+    def _code(self, target: str, text: str) -> dict[str, Any]:
+        return excerpts.excerpt(self.post, self.freshness, target)
+
     def _demo(self, target: str, text: str) -> dict[str, Any]:
         folder = self.post.declaration.parent / "demo"
         if not (folder / f"{target}.js").is_file():
@@ -232,77 +232,6 @@ class Resolver:
             raise QueryError(f"the demo {target} has nothing to load: no recorded run wrote to run.demo(…)")
         size = sum((self.post.folder / place).stat().st_size for place in made)
         return {"name": target, "script": f"demo/{target}.js", "files": sorted(made), "megabytes": f"{size / 1e6:.1f}"}
-
-    def _code(self, target: str, text: str) -> dict[str, Any]:
-        illustrative = target.endswith("?illustrative")
-        place, _, symbol = target.removesuffix("?illustrative").partition("#")
-        path = self.post.declaration.parent / place
-        if not path.is_file():
-            raise QueryError(
-                f"there is no code file {place}{nearest(place, [p.name for p in path.parent.glob('*.py')])}"
-            )
-        source = path.read_text(encoding="utf-8")
-        first, last = symbol_lines(source, symbol, place)
-        if not illustrative:
-            self._covered(path, symbol)
-        excerpt = "\n".join(source.splitlines()[first - 1 : last])
-        relative = self.post.project.relative(path)
-        return {
-            "path": relative,
-            "symbol": symbol,
-            "first": first,
-            "last": last,
-            "source": excerpt,
-            "language": "python",
-            "illustrative": illustrative,
-        }
-
-    def _covered(self, path: Path, symbol: str) -> None:
-        module = f"posts.{self.post.slug}.{path.stem}"
-        wanted = f"{module}:{symbol.partition('.')[0]}"
-        for stage in self.freshness.experiment.stages.values():
-            states = [self.freshness.state(stage, keys) for keys in stage.points()]
-            if any(state.kind == "fresh" for state in states) and wanted in self.freshness.reach(stage).symbols:
-                return
-        raise QueryError(
-            f"no fresh run of the post covers {path.name}#{symbol}: mark the excerpt ?illustrative, or run it"
-        )
-
-    def colophon(self) -> dict[str, Any]:
-        """What ran, how often and how long, a row a stage; on what machines, with which versions."""
-        stages: list[dict[str, Any]] = []
-        hardware: dict[str, None] = {}
-        versions: dict[str, str] = {}
-        for stage in self.freshness.experiment.stages.values():
-            lines = [s.line for keys in stage.points() if (s := self.freshness.state(stage, keys)).line]
-            kept: list[Provenance] = [p for line in lines if line and (p := self.post.ledger.provenance(line))]
-            if not kept:
-                continue
-            for provenance in kept:
-                hardware[provenance.hardware] = None
-                versions |= provenance.versions
-            row = {"stage": stage.name, "runs": len(kept), "duration": duration(sum(p.seconds for p in kept))}
-            stages.append(row | {"command": kept[0].command, "date": max(p.date for p in kept)})
-        if not stages:
-            return {}
-        shown = {"stages": stages, "hardware": list(hardware), "versions": versions}
-        return shown | {"accepted": self._accepted(), "changed": self._younger()}
-
-    def _accepted(self) -> list[dict[str, Any]]:
-        """Runs that were accepted without running again, by reason."""
-        found: dict[str, list[str]] = {}
-        for state in self.freshness.all():
-            if state.accepted:
-                found.setdefault(state.accepted.reason, []).append(state.name)
-        return [{"reason": reason, "runs": names} for reason, names in found.items()]
-
-    def _younger(self) -> list[str]:
-        """Claims and margins that were written or changed after the runs that they judge."""
-        told: list[str] = []
-        for name in self.freshness.experiment.claims:
-            with suppress(LockstepError):
-                told += self._changed(self.judgement(name))
-        return list(dict.fromkeys(told))
 
 
 def query(target: str) -> tuple[str, dict[str, str]]:
@@ -331,29 +260,3 @@ def duration(seconds: float) -> str:
     if seconds < 100:
         return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
-
-
-def symbol_lines(source: str, symbol: str, place: str) -> tuple[int, int]:
-    """First and last line of `Class.method`, decorators included. Raises QueryError naming the nearest symbol."""
-    body: list[ast.stmt] = ast.parse(source).body
-    node: ast.stmt | None = None
-    known: list[str] = []
-    prefix = ""
-    for part in symbol.split("."):
-        named: Mapping[str, ast.stmt] = {name: inner for inner in body for name in _names(inner)}
-        known += [prefix + name for name in named]
-        if part not in named:
-            raise QueryError(f'{place} has no symbol "{symbol}"{nearest(symbol, known)}')
-        node = named[part]
-        prefix += part + "."
-        body = node.body if isinstance(node, ast.ClassDef) else []
-    assert node is not None
-    first = min([node.lineno, *(d.lineno for d in getattr(node, "decorator_list", []))])
-    return first, node.end_lineno or first
-
-
-def _names(node: ast.stmt) -> list[str]:
-    if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
-        return [node.name]
-    targets = node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
-    return [target.id for target in targets if isinstance(target, ast.Name)]

@@ -86,7 +86,8 @@ def test_the_provenance_of_a_number_opens_and_closes_without_javascript(page, ur
     assert not shown.is_visible()
     number.click()
     assert shown.is_visible()
-    assert "invoke gan.evaluate" in shown.inner_text()
+    assert "lockstep reproduce gan.evaluate" in shown.inner_text()
+    assert "code/posts/gan/evaluate.py · parzen" in shown.inner_text()
     assert "5 seeds" in shown.inner_text()
     box = shown.bounding_box()
     assert box["x"] >= 0

@@ -10,6 +10,7 @@ from jinja2 import Environment, FileSystemLoader
 from pelican.readers import MarkdownReader
 
 from lockstep import bindings
+from lockstep.colophon import colophon
 from lockstep.errors import CheckFailed, LockstepError, Problem
 from lockstep.project import Project
 from lockstep.site.citations import Bibliography
@@ -35,6 +36,7 @@ class Reader(MarkdownReader):
             loader=FileSystemLoader(folder), autoescape=True, trim_blocks=True, lstrip_blocks=True
         )
         self.bibliography = Bibliography.read(self.project.root / "content" / "references.bib")
+        self.environment.globals["source_url"] = self.settings.get("SOURCE_URL", "").rstrip("/")
         self.extension = Bindings(self.render, self.settings.get("SOURCE_URL", ""))
         markdown = self.settings["MARKDOWN"]
         own = {**markdown, "extensions": [*markdown["extensions"], self.extension]}
@@ -71,7 +73,7 @@ class Reader(MarkdownReader):
         ran = page.resolver is not None and page.resolver.post.declaration.exists()
         shown = {
             "references": page.references(),
-            "colophon": page.resolver.colophon() if page.resolver and ran else {},
+            "colophon": colophon(page.resolver) if page.resolver and ran else {},
             "toc": self.contents if path.name == "index.md" else "",
         }
         return content, metadata, shown

@@ -1,0 +1,50 @@
+"""The colophon of a post: what ran, where and how long, what was accepted, what is younger than the runs it judges."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import Any
+
+from lockstep.errors import LockstepError
+from lockstep.ledger import Provenance
+from lockstep.resolve import Resolver, duration
+
+
+def colophon(resolver: Resolver) -> dict[str, Any]:
+    """What ran, how often and how long, a row a stage; on what machines, with which versions."""
+    stages: list[dict[str, Any]] = []
+    hardware: dict[str, None] = {}
+    versions: dict[str, str] = {}
+    for stage in resolver.freshness.experiment.stages.values():
+        lines = [s.line for keys in stage.points() if (s := resolver.freshness.state(stage, keys)).line]
+        kept: list[Provenance] = [p for line in lines if line and (p := resolver.post.ledger.provenance(line))]
+        if not kept:
+            continue
+        for provenance in kept:
+            hardware[provenance.hardware] = None
+            versions |= provenance.versions
+        row = {"stage": stage.name, "runs": len(kept), "duration": duration(sum(p.seconds for p in kept))}
+        command = f"lockstep reproduce {resolver.post.slug}.{stage.name}"
+        stages.append(row | {"command": command, "date": max(p.date for p in kept)})
+    if not stages:
+        return {}
+    shown = {"stages": stages, "hardware": list(hardware), "versions": versions}
+    return shown | {"accepted": _accepted(resolver), "changed": _younger(resolver)}
+
+
+def _accepted(resolver: Resolver) -> list[dict[str, Any]]:
+    """Runs that were accepted without running again, by reason."""
+    found: dict[str, list[str]] = {}
+    for state in resolver.freshness.all():
+        if state.accepted:
+            found.setdefault(state.accepted.reason, []).append(state.name)
+    return [{"reason": reason, "runs": names} for reason, names in found.items()]
+
+
+def _younger(resolver: Resolver) -> list[str]:
+    """Claims and margins that were written or changed after the runs that they judge."""
+    told: list[str] = []
+    for name in resolver.freshness.experiment.claims:
+        with suppress(LockstepError):
+            told += resolver.younger(resolver.judgement(name))
+    return list(dict.fromkeys(told))

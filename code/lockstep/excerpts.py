@@ -1,0 +1,80 @@
+"""Excerpts: code shown by symbol, as it stands, and only where a fresh run executed it."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from lockstep.errors import QueryError, nearest
+from lockstep.experiment import Stage
+from lockstep.freshness import Freshness
+from lockstep.project import Post
+
+
+def function_of(post: Post, stage: Stage) -> dict[str, Any]:
+    """Where the function of a stage stands: the first code to read behind a number."""
+    path = post.declaration.parent / f"{stage.module}.py"
+    first, last = symbol_lines(path.read_text(encoding="utf-8"), stage.function, path.name)
+    return {"path": post.project.relative(path), "symbol": stage.function, "first": first, "last": last}
+
+
+def excerpt(post: Post, freshness: Freshness, target: str) -> dict[str, Any]:
+    """The excerpt `file.py#Symbol.name`. Raises QueryError for an unknown symbol, or one that no fresh run covers."""
+    illustrative = target.endswith("?illustrative")
+    place, _, symbol = target.removesuffix("?illustrative").partition("#")
+    path = post.declaration.parent / place
+    if not path.is_file():
+        raise QueryError(f"there is no code file {place}{nearest(place, [p.name for p in path.parent.glob('*.py')])}")
+    source = path.read_text(encoding="utf-8")
+    first, last = symbol_lines(source, symbol, place)
+    if not illustrative:
+        _covered(post, freshness, path, symbol)
+    excerpt = "\n".join(source.splitlines()[first - 1 : last])
+    relative = post.project.relative(path)
+    return {
+        "path": relative,
+        "symbol": symbol,
+        "first": first,
+        "last": last,
+        "source": excerpt,
+        "language": "python",
+        "illustrative": illustrative,
+    }
+
+
+def _covered(post: Post, freshness: Freshness, path: Path, symbol: str) -> None:
+    module = f"posts.{post.slug}.{path.stem}"
+    wanted = f"{module}:{symbol.partition('.')[0]}"
+    for stage in freshness.experiment.stages.values():
+        states = [freshness.state(stage, keys) for keys in stage.points()]
+        if any(state.kind == "fresh" for state in states) and wanted in freshness.reach(stage).symbols:
+            return
+    raise QueryError(f"no fresh run of the post covers {path.name}#{symbol}: mark the excerpt ?illustrative, or run it")
+
+
+def symbol_lines(source: str, symbol: str, place: str) -> tuple[int, int]:
+    """First and last line of `Class.method`, decorators included. Raises QueryError naming the nearest symbol."""
+    body: list[ast.stmt] = ast.parse(source).body
+    node: ast.stmt | None = None
+    known: list[str] = []
+    prefix = ""
+    for part in symbol.split("."):
+        named: Mapping[str, ast.stmt] = {name: inner for inner in body for name in _names(inner)}
+        known += [prefix + name for name in named]
+        if part not in named:
+            raise QueryError(f'{place} has no symbol "{symbol}"{nearest(symbol, known)}')
+        node = named[part]
+        prefix += part + "."
+        body = node.body if isinstance(node, ast.ClassDef) else []
+    assert node is not None
+    first = min([node.lineno, *(d.lineno for d in getattr(node, "decorator_list", []))])
+    return first, node.end_lineno or first
+
+
+def _names(node: ast.stmt) -> list[str]:
+    if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+        return [node.name]
+    targets = node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
+    return [target.id for target in targets if isinstance(target, ast.Name)]

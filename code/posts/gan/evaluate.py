@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from posts.gan.data import split_images, test_images
@@ -67,7 +67,10 @@ def parzen(run: Run) -> list[dict[str, float | str]]:
 
 
 def baselines(run: Run) -> list[dict[str, float | str]]:
-    """Score real training images, and k-means centres of them, exactly as the generator's samples are."""
+    """Score real training images, and k-means centres of them, exactly as the generator's samples are.
+
+    Artefact: centres.safetensors, the centres (K, X).
+    """
     config = run.config
     torch.set_num_threads(1)
     arrays = run.data("images")
@@ -75,6 +78,7 @@ def baselines(run: Run) -> list[dict[str, float | str]]:
     rng = torch.Generator().manual_seed(run.seed)
     images_NX = train_NX[torch.randperm(len(train_NX), generator=rng)[: config.samples]]
     centres_NX = k_means(train_NX, images_NX, config.centroid_iterations)
+    save_file({"centres": centres_NX}, run.artefact("centres.safetensors"))
     test_TX = torch.from_numpy(test_images(arrays))
     rows: list[dict[str, float | str]] = []
     for source, points_NX in (("training", images_NX), ("kmeans", centres_NX)):

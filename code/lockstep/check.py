@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from datetime import datetime
 from itertools import groupby
@@ -17,6 +18,7 @@ from lockstep.project import Document, Post, Project
 from lockstep.resolve import Resolver
 
 BUILD = "run invoke build"
+_UPSTREAM_KEYS = re.compile(r"^(upstream: [a-z0-9-]+) \([^)]*\)")
 
 
 def check_all(project: Project) -> list[Problem]:
@@ -95,7 +97,8 @@ def _runs(post: Post) -> Iterator[Problem]:
 
 
 def _cause(state: State) -> tuple[str, ...]:
-    return (state.kind, *state.reasons)
+    """What runs that are stale for the same reason share: their upstream runs differ in nothing but their keys."""
+    return (state.kind, *dict.fromkeys(_UPSTREAM_KEYS.sub(r"\1", reason) for reason in state.reasons))
 
 
 def _stale(post: Post, stage: str, states: list[State], cause: tuple[str, ...]) -> Problem:

@@ -1,0 +1,201 @@
+"""`new`: a post of each kind that passes everything at once, and every name that is refused."""
+
+import ast
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from lockstep import cli, scaffold
+from lockstep.errors import LockstepError, ProjectError
+from lockstep.project import Project
+from mini import lockstep
+
+ROOT = Path(__file__).parents[2]
+POSTS = {"alpaca": "paper", "bison": "capstone", "chamois": "design"}
+CODE = ["__init__", "data", "evaluate", "experiment", "figures", "model", "train"]
+COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
+
+
+def new(project: Path, slug: str, kind: str = "paper"):
+    return lockstep(project, "new", slug, "--kind", kind)
+
+
+def create(root: Path) -> Path:
+    """A project with the real theme and settings, and no post."""
+    for name in ("pelicanconf.py", "publishconf.py", "site.toml"):
+        shutil.copy(ROOT / name, root / name)
+    shutil.copytree(ROOT / "theme", root / "theme")
+    for name in ("code/posts/__init__.py", "content/pages/about.md", "tests/posts/.keep"):
+        (root / name).parent.mkdir(parents=True)
+        (root / name).write_text("Title: About\nSlug: about\n\nWords.\n" if name.endswith(".md") else "")
+    return root
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory) -> Path:
+    """The three kinds side by side, as `new` leaves them."""
+    root = create(tmp_path_factory.mktemp("site"))
+    for slug, kind in POSTS.items():
+        done = new(root, slug, kind)
+        assert done.returncode == 0, done.stderr
+        assert f"content/{slug}/index.md" in done.stdout
+    return root
+
+
+@pytest.fixture
+def empty(tmp_path) -> Path:
+    return create(tmp_path)
+
+
+def tree(root: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(root)): path.read_bytes() for path in root.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize("slug", POSTS)
+def test_every_kind_has_the_files_of_every_post(site, slug):
+    for name in CODE:
+        assert (site / f"code/posts/{slug}/{name}.py").exists()
+    for name in ("paper.toml", "index.md", "figures/descent.svg", "results/train.jsonl"):
+        assert (site / f"content/{slug}/{name}").exists()
+    assert (site / f"tests/posts/test_{slug}.py").exists()
+    written = [path for path in site.rglob("*") if path.is_file() and path.suffix in (".py", ".md", ".toml")]
+    assert not [path for path in written if re.search("SLUG|TODAY", path.read_text())]
+    assert not list((site / ".lockstep").glob("new*"))
+
+
+def test_check_passes_at_once(site):
+    done = lockstep(site, "check")
+    assert done.returncode == 0, done.stderr
+    assert "3 posts checked" in done.stdout
+
+
+def test_the_pages_build_and_show_the_numbers_that_were_filled_in_and_no_instruction(site):
+    done = lockstep(site, "build", "--frozen")
+    assert done.returncode == 0, done.stderr
+    for slug in POSTS:
+        prose = COMMENT.sub("", (site / f"content/{slug}/index.md").read_text())
+        page = COMMENT.sub("", (site / f"output/{slug}/index.html").read_text())
+        snapshots = re.findall(r"\[([^\]]*)\]\((?:measured|config):", prose)
+        assert len(snapshots) >= 8
+        assert all(text and f">{text}</data>" in page for text in snapshots)
+        assert "AUTHOR" not in page
+
+
+def test_the_generated_tests_pass_the_smoke_run_among_them(site):
+    options = ["-q", "-Werror", "-pno:cacheprovider", "--import-mode=importlib", "tests/posts"]
+    path = os.pathsep.join(filter(None, [str(site / "code"), os.environ.get("PYTHONPATH")]))
+    done = lockstep(site, code=f"import sys, pytest; sys.exit(pytest.main({options}))", PYTHONPATH=path)
+    assert done.returncode == 0, done.stdout
+    assert "19 passed" in done.stdout
+
+
+def test_the_generated_code_is_formatted_and_clean(site):
+    for command in (["check"], ["format", "--check"]):
+        config = ["--no-cache", "--config", str(ROOT / "pyproject.toml")]
+        ruff = [sys.executable, "-m", "ruff", *command, *config, "code", "tests"]
+        done = subprocess.run(ruff, cwd=site, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout
+
+
+REFUSED = {
+    "Gan": "write one lower-case word",
+    "two words": "write one lower-case word",
+    "two_words": "write one lower-case word",
+    "9lives": "write one lower-case word",
+    "../up": "write one lower-case word",
+    "": "write one lower-case word",
+    "class": "a keyword of Python has that name",
+    "build": "a task has that name",
+    "livereload": "a task has that name",
+    "code": "a module of Python has that name",
+    "random": "a module of Python has that name",
+    "posts": "a module of this project has that name",
+    "lockstep": "a module of this project has that name",
+    "about": "a page of the site has that name",
+    "theme": "a folder of the site has that name",
+    "pages": "content/pages exists",
+}
+
+
+@pytest.mark.parametrize("slug", REFUSED)
+def test_a_name_that_cannot_be_a_posts_is_refused_and_nothing_written(empty, slug):
+    before = tree(empty)
+    with pytest.raises(ProjectError, match=f'"{re.escape(slug)}" cannot name .*{REFUSED[slug]}'):
+        scaffold.create(Project(empty), slug, "paper")
+    assert tree(empty) == before
+
+
+@pytest.mark.parametrize(
+    "there",
+    [
+        "code/posts/moa/model.py",
+        "code/posts/moa.py",
+        "content/moa/notes.md",
+        "tests/posts/test_moa.py",
+        "tests/posts/test_moa_estimate.py",
+    ],
+)
+def test_what_exists_is_never_written_over(empty, there):
+    (empty / there).parent.mkdir(exist_ok=True)
+    (empty / there).write_text("mine\n")
+    before = tree(empty)
+    with pytest.raises(ProjectError, match=r'"moa" cannot name a new post: .*moa.* exists'):
+        scaffold.create(Project(empty), "moa", "design")
+    assert tree(empty) == before
+
+
+def test_a_refusal_is_a_message_and_exit_code_1(empty):
+    done = new(empty, "build")
+    assert (done.returncode, done.stderr) == (1, '"build" cannot name a post: a task has that name\n')
+
+
+def test_an_unknown_kind_names_the_nearest_and_writes_nothing(empty):
+    before = tree(empty)
+    with pytest.raises(ProjectError, match=re.escape('kind of post "papr"; did you mean "paper"?')):
+        scaffold.create(Project(empty), "moa", "papr")
+    done = new(empty, "moa", "papr")
+    assert done.returncode != 0
+    assert "papr" in done.stderr and "paper" in done.stderr
+    assert tree(empty) == before
+
+
+@pytest.mark.parametrize("error", [OSError("no space left"), KeyboardInterrupt()], ids=["error", "interrupt"])
+@pytest.mark.parametrize("at", range(4))
+def test_all_is_written_or_nothing(empty, monkeypatch, at, error):
+    before, rename, calls = tree(empty), os.rename, []
+
+    def failing(source, target):
+        calls.append(target)
+        if len(calls) == at + 1:
+            raise error
+        rename(source, target)
+
+    monkeypatch.setattr(scaffold.os, "rename", failing)
+    with pytest.raises(ProjectError if isinstance(error, OSError) else KeyboardInterrupt):
+        scaffold.create(Project(empty), "moa", "design")
+    assert len(calls) == at + 1
+    assert tree(empty) == before
+
+
+def test_a_run_that_fails_leaves_the_files_and_says_how_to_go_on(empty, monkeypatch):
+    def broken(post):
+        raise LockstepError("moa.figures raised ModuleNotFoundError: No module named 'matplotlib'")
+
+    monkeypatch.setattr(scaffold, "make_runs", broken)
+    with pytest.raises(
+        ProjectError, match="'matplotlib'\nthe files of moa are in place: mend this, then run invoke build"
+    ):
+        scaffold.create(Project(empty), "moa", "paper")
+    assert Project(empty).slugs == ["moa"]
+
+
+def test_every_task_and_command_is_a_reserved_name():
+    functions = [node for node in ast.parse((ROOT / "tasks.py").read_text()).body if isinstance(node, ast.FunctionDef)]
+    tasks = {f.name for f in functions if any("task" in ast.unparse(mark) for mark in f.decorator_list)}
+    commands = {name for action in cli.parser()._actions for name in action.choices or ()}
+    assert "build" in tasks & commands
+    assert tasks | commands == scaffold.TASKS

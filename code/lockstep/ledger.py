@@ -178,7 +178,7 @@ def _sort_key(text: str) -> tuple[Any, ...]:
 
 
 def provenance_path(folder: Path, line: Line) -> Path:
-    name = "-".join([line.stage, *(f"{key}={value}" for key, value in line.keys.items())])
+    name = "-".join([line.stage, *(f"{key}={value}" for key, value in sorted(line.keys.items()))])
     return folder / "provenance" / f"{name}.json"
 
 

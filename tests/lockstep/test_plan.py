@@ -41,6 +41,13 @@ def test_a_stage_may_run_once_for_each_run_and_read_all_of_another(project):
     assert done.returncode == 0, done.stderr
 
 
+def test_the_order_in_which_keys_are_declared_does_not_matter(project):
+    edit(project, "code/posts/mini/experiment.py", "seed=range(3)", "unread=[7], scale=[2.0], seed=range(3)")
+    done = lockstep(project, "build", "--no-render")
+    assert done.returncode == 0, done.stderr
+    assert lockstep(project, "check").returncode == 0
+
+
 def with_costs(root, **seconds: float) -> None:
     """Say how long the recorded runs took."""
     for path in (root / "content/mini/results/provenance").iterdir():

@@ -33,9 +33,29 @@ class Config:
     samples: int = 10_000
     width_images: int = 1000
     centroid_iterations: int = 10
+    classifier_epochs: int = 8
+    neighbours: int = 3
+    neighbour_images: int = 5000
+    confident: float = 0.9
+    theory_hidden: int = 32
+    theory_batch: int = 500
+    theory_steps: int = 2000
+    theory_rate: float = 0.01
+    variant: str = "plain"
+    ring_noise: int = 8
+    ring_hidden: int = 64
+    ring_batch: int = 256
+    ring_rate: float = 1e-3
+    ring_steps: int = 4000
+    ring_every: int = 100
+    ring_samples: int = 2500
 
 
 SHORT = 20  # epochs of the trainings that change one thing
+VARIANTS = (
+    *("plain", "saturating", "hasty", "thorough"),
+    *("thorough_saturating", "thorough_noisy", "thorough_packed"),
+)
 LIKELIHOOD = Metric("log_likelihood", unit="nats", digits=1, better="higher", title="Parzen-window log-likelihood")
 gan = Experiment(
     Config,
@@ -50,6 +70,26 @@ gan = Experiment(
         Metric("d_real", digits=2, title="discriminator's mean output on real images"),
         Metric("d_fake", digits=2, title="discriminator's mean output on generated images"),
         Metric("gradient_norm", digits=3, title="norm of the generator's gradient, mean over the first epoch"),
+        Metric("accuracy", unit="%", digits=2, better="higher", title="classifier's accuracy on the test images"),
+        Metric("frechet", digits=1, better="lower", title="Fréchet distance in the classifier's features"),
+        Metric("sample_precision", unit="%", digits=1, better="higher", title="precision in the classifier's features"),
+        Metric("sample_recall", unit="%", digits=1, better="higher", title="recall in the classifier's features"),
+        Metric("class_distance", unit="%", digits=1, better="lower", title="distance of the digits' shares"),
+        Metric("rarest_digit", unit="%", digits=1, better="higher", title="share of the rarest digit"),
+        Metric("nearest_pixel", digits=2, title="median distance to the nearest training image, in pixels"),
+        Metric("nearest_feature", digits=2, title="median distance to the nearest training image, in features"),
+        Metric("training_nearer", unit="%", digits=1, title="nearer to training images than to held-out ones"),
+        Metric("r2", digits=2, better="higher", title="variance of the attribute that noise explains"),
+        Metric("shift", unit="standard deviations", digits=2, title="change of the attribute along a walk"),
+        Metric("kept", unit="%", digits=0, better="higher", title="samples that keep their digit along a walk"),
+        Metric("confident", unit="%", digits=0, title="pictures of which the classifier is sure"),
+        Metric("density_error", digits=4, better="lower", title="mean distance from the optimal discriminator"),
+        Metric("value", unit="nats", digits=4, title="value of the game for the trained discriminator"),
+        Metric("optimum", unit="nats", digits=4, title="value of the game for the optimal discriminator"),
+        Metric("value_gap", unit="nats", digits=6, title="what the trained discriminator leaves to the optimum"),
+        Metric("modes", unit="modes", digits=1, better="higher", title="modes of the ring that are covered"),
+        Metric("discriminator_loss", unit="nats", digits=3, title="discriminator's mean loss, last steps"),
+        Metric("on_ring", unit="%", digits=0, better="higher", title="samples near a mode of the ring"),
     ],
     smoke={
         "config": {
@@ -58,11 +98,18 @@ gan = Experiment(
             "validation_images": 200,
             "epochs": 2,
             "snapshots": (1, 2),
-            "samples": 200,
+            "samples": 400,
             "width_images": 100,
             "centroid_iterations": 2,
+            "classifier_epochs": 2,
+            "neighbour_images": 100,
+            "theory_steps": 50,
+            "ring_steps": 30,
+            "ring_every": 10,
+            "ring_samples": 200,
         },
         "data": {"images": digits},
+        "grid": {"epochs": [2]},
     },
 )
 train = gan.stage("train:fit", seed=range(5))
@@ -74,6 +121,19 @@ score_saturating = gan.stage("evaluate:parzen", name="evaluate-saturating", each
 score_single = gan.stage("evaluate:parzen", name="evaluate-single", each=single)
 score_long = gan.stage("evaluate:parzen", name="evaluate-long", each=long)
 baselines = gan.stage("evaluate:baselines", name="baselines", seed=range(5))
+classifier = gan.stage("classifier:fit", seed=[0])
+quality = gan.stage("quality:measure", each=train, over=[classifier])
+quality_baselines = gan.stage("quality:measure_baselines", name="quality-baselines", each=baselines, over=[classifier])
+latent = gan.stage("latent:explore", each=train, over=[classifier])
+theory = gan.stage("theory:discriminate", seed=range(5))
+ring = gan.stage("ring:fit", variant=VARIANTS, seed=range(5))
+demo = gan.stage("demo:publish", over=[train, latent])
+draw_theory = gan.stage("figures_theory:draw", name="figures-theory", over=[theory, ring])
+draw_latent = gan.stage(
+    "figures_latent:draw",
+    name="figures-latent",
+    over=[train, score, baselines, quality, quality_baselines, latent],
+)
 draw = gan.stage("figures:draw", over=[train, score, score_saturating, score_single, score_long])
 
 
@@ -126,6 +186,70 @@ def precision_makes_no_difference(measured):
     return other, measured("validation_log_likelihood", stage="evaluate", epoch=SHORT)
 
 
+@gan.claim("greater")
+def features_prefer_real_images(measured):
+    """In the classifier's features, k-means centres are farther from the test images than training images are."""
+    return measured("frechet", source="kmeans"), measured("frechet", source="training")
+
+
+@gan.claim("greater")
+def samples_are_farther_than_real_images(measured):
+    """In the classifier's features, generated samples are farther from the test images than training images are."""
+    return measured("frechet", source="gan"), measured("frechet", source="training")
+
+
+@gan.claim("undecided")
+def samples_are_not_copies(measured):
+    """Samples are no nearer to training images than test images are, as far as five seeds can tell."""
+    at = {"stage": "quality"}
+    return measured("training_nearer", neighbour_of="samples", **at), measured(
+        "training_nearer", neighbour_of="test_images", **at
+    )
+
+
+@gan.claim("greater")
+def centres_are_nearer_to_what_they_average(measured):
+    """Of k-means centres, more than half are nearer to training images than to held-out ones."""
+    return measured("training_nearer", neighbour_of="kmeans"), 50
+
+
+@gan.claim("greater")
+def noise_midpoints_are_more_real_than_pixel_midpoints(measured):
+    """More of the pictures half-way in noise lie among real images than of the pictures half-way in pixels."""
+    return measured("sample_precision", shown="noise_midpoints"), measured("sample_precision", shown="pixel_midpoints")
+
+
+@gan.claim("greater")
+def slant_has_a_direction(measured):
+    """Walking along the fitted direction changes slant more than walking along a random one."""
+    at = {"attribute": "slant"}
+    return measured("shift", along="fitted", **at), measured("shift", along="random", **at)
+
+
+@gan.claim("less")
+def a_thorough_discriminator_costs_modes(measured):
+    """With five updates of the discriminator for each of the generator, the generator covers fewer modes."""
+    return measured("modes", variant="thorough"), measured("modes", variant="plain")
+
+
+@gan.claim("greater")
+def packing_brings_modes_back(measured):
+    """Against the same thorough discriminator, one that judges four samples at once leaves more modes covered."""
+    return measured("modes", variant="thorough_packed"), measured("modes", variant="thorough")
+
+
+@gan.claim("greater")
+def noise_brings_modes_back(measured):
+    """Against the same thorough discriminator, noise on all that it sees leaves more modes covered."""
+    return measured("modes", variant="thorough_noisy"), measured("modes", variant="thorough")
+
+
+@gan.claim("less")
+def a_hasty_generator_finds_fewer_modes(measured):
+    """With five updates of the generator for each of the discriminator, fewer modes are covered."""
+    return measured("modes", variant="hasty"), measured("modes", variant="plain")
+
+
 @gan.table
 def reported_and_reproduced(measured, reported):
     """Parzen-window log-likelihood of the MNIST test set in nats, reported and reproduced."""
@@ -163,3 +287,38 @@ def what_the_metric_prefers(measured, reported):
         row = {"centres of the window": name, "ours": measured("log_likelihood", **at)}
         rows.append(row | {"over images": measured("standard_error", **at), "Theis et al.": theirs})
     return rows
+
+
+@gan.table
+def beyond_pixels(measured, reported):
+    """Four measures in the classifier's features, beside the paper's, for the same three sources."""
+    rows = []
+    for name, source in (("real training images", "training"), ("k-means centres", "kmeans"), ("generator", "gan")):
+        at = {"source": source} | ({"stage": "evaluate"} if source == "gan" else {})
+        row = {"pictures": name, "Parzen window": measured("log_likelihood", **at)}
+        columns = {"Fréchet": "frechet", "precision": "sample_precision", "recall": "sample_recall"}
+        columns |= {"class distance": "class_distance", "rarest digit": "rarest_digit"}
+        rows.append(row | {column: measured(metric, source=source) for column, metric in columns.items()})
+    return rows
+
+
+@gan.table
+def ring_variants(measured, reported):
+    """Modes covered and samples near any mode, by variant of the game."""
+    named = {
+        "plain": "one update each",
+        "saturating": "the same, saturating loss",
+        "hasty": "five of the generator to one",
+        "thorough": "five of the discriminator to one",
+        "thorough_saturating": "five to one, saturating loss",
+        "thorough_noisy": "five to one, instance noise",
+        "thorough_packed": "five to one, packs of four",
+    }
+    return [
+        {
+            "game": text,
+            "modes of eight": measured("modes", variant=name),
+            "near a mode": measured("on_ring", variant=name),
+        }
+        for name, text in named.items()
+    ]

@@ -41,9 +41,9 @@ class FakeRun:
 
 @pytest.fixture(scope="module")
 def run():
+    """One small run: its rows, and what it wrote."""
     run = FakeRun()
-    run.rows = {row["case"]: row for row in discriminate(run)}
-    return run
+    return discriminate(run), run.written
 
 
 @BOTH
@@ -58,10 +58,10 @@ def test_densities_integrate_to_one_with_the_declared_moments(case):
 def test_density_and_samples_agree_with_torch():
     ours, reference = Gaussian(1.5, 2.0), torch.distributions.Normal(1.5, 2.0)
     torch.testing.assert_close(ours.log_density(X), reference.log_prob(X))
-    drawn = ours.sample(100_000, torch.Generator().manual_seed(0))
-    assert drawn.shape == (100_000, 1)
-    assert drawn.mean().item() == pytest.approx(1.5, abs=0.03)
-    assert drawn.std().item() == pytest.approx(2.0, abs=0.03)
+    drawn = ours.sample(20_000, torch.Generator().manual_seed(0))
+    assert drawn.shape == (20_000, 1)
+    assert drawn.mean().item() == pytest.approx(1.5, abs=0.05)
+    assert drawn.std().item() == pytest.approx(2.0, abs=0.05)
 
 
 def test_quadrature_equals_the_closed_form_of_the_divergence_between_gaussians():
@@ -139,7 +139,8 @@ def test_training_brings_the_discriminator_close_to_the_optimum(case):
 
 
 def test_rows_say_what_the_theory_says(run):
-    apart, equal = run.rows["apart"], run.rows["equal"]
+    apart, equal = run[0]
+    assert (apart["case"], equal["case"]) == ("apart", "equal")
     assert equal["optimum"] == pytest.approx(-math.log(4), abs=1e-12)
     assert equal["value"] == pytest.approx(-math.log(4), abs=5e-3)
     for row in (apart, equal):
@@ -148,7 +149,7 @@ def test_rows_say_what_the_theory_says(run):
 
 
 def test_the_curve_holds_both_probabilities_of_both_cases(run):
-    curve = run.written["discriminator.csv"]
+    curve = run[1]["discriminator.csv"]
     assert list(curve[0]) == ["case", "x", "trained", "optimal"]
     assert {row["case"] for row in curve} == set(CASES)
     assert all(row["optimal"] == 0.5 for row in curve if row["case"] == "equal")
@@ -157,9 +158,8 @@ def test_the_curve_holds_both_probabilities_of_both_cases(run):
 
 def test_same_seed_is_identical_and_another_seed_is_not(run):
     again, other = FakeRun(), FakeRun(seed=1)
-    assert discriminate(again) == list(run.rows.values())
-    assert again.written == run.written
-    assert discriminate(other) != list(run.rows.values())
+    assert (discriminate(again), again.written) == run
+    assert discriminate(other) != run[0]
 
 
 def test_a_loss_that_is_not_finite_fails_the_run():

@@ -129,7 +129,7 @@ class Game:
         return loss.item()
 
     def step(self, noise: float) -> tuple[float, float]:
-        """One iteration of algorithm 1: the discriminator's updates, then the generator's. Returns their last losses."""
+        """One iteration of algorithm 1: the discriminator's updates, then the generator's. Returns the last losses."""
         d_losses = [self.update_discriminator(noise) for _ in range(self.variant.discriminator_updates)]
         g_losses = [self.update_generator(noise) for _ in range(self.variant.generator_updates)]
         return d_losses[-1], g_losses[-1]

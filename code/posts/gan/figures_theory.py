@@ -21,9 +21,10 @@ TITLES = {
     "hasty": "hasty",
     "thorough": "thorough",
     "thorough_saturating": "thorough, saturating",
-    "thorough_noisy": "thorough, noisy",
-    "thorough_packed": "thorough, packed",
+    "thorough_noisy": "thorough + noise",
+    "thorough_packed": "thorough + packing",
 }
+PANELS = (("plain", "saturating", "hasty"), ("thorough", "thorough_saturating", "thorough_noisy", "thorough_packed"))
 
 
 def draw(run: Run) -> dict[str, Any]:
@@ -40,55 +41,73 @@ def draw(run: Run) -> dict[str, Any]:
 def draw_theory(run: Run, made: list[Input]) -> None:
     """For each case both densities, the optimal discriminator, and the trained one of every seed."""
     curves = [each.csv("discriminator.csv") for each in made]
-    with figure(run.figure("theory.svg"), height=2.9, ncols=len(CASES), sharey=True) as (_, axes):
+    with figure(run.figure("theory.svg"), height=3.0, ncols=len(CASES), sharey=True) as (_, axes):
         for panel, (case, (p, q)) in zip(axes, CASES.items(), strict=True):
-            rows = [[row for row in curve if row["case"] == case] for curve in curves]
-            x_N = torch.tensor([row["x"] for row in rows[0]])
+            seeds = [[row for row in curve if row["case"] == case] for curve in curves]
+            x_N = torch.tensor([row["x"] for row in seeds[0]])
             for density, colour in ((p, PALETTE[2]), (q, PALETTE[1])):
-                panel.fill_between(x_N, density.log_density(x_N).exp(), color=colour, alpha=0.2, linewidth=0)
-            for seed in rows:
-                panel.plot(x_N, [row["trained"] for row in seed], color=PALETTE[0], linewidth=0.8)
-            optimal = [row["optimal"] for row in rows[0]]
-            panel.plot(x_N, optimal, color=INK, linewidth=1.6, linestyle=(0, (4, 3)))
-            panel.set_xlabel("x")
-            panel.set_ylim(0, 1)
-        axes[0].set_ylabel("probability of “real”; density")
+                panel.fill_between(x_N, density.log_density(x_N).exp(), color=colour, alpha=0.25, linewidth=0)
+            for rows in seeds:
+                panel.plot(x_N, [row["trained"] for row in rows], color=PALETTE[0], linewidth=1.2)
+            optimal = [row["optimal"] for row in seeds[0]]
+            panel.plot(x_N, optimal, color=INK, linewidth=1.2, linestyle=(0, (1.5, 3)))
+            panel.set(xlabel="x", ylim=(0, 1), xticks=(-4, 0, 4, 8))
+        label(axes[0], (1.0, 0.72), "trained, every seed", PALETTE[0])
+        label(axes[0], (1.0, 0.63), "dotted: p / (p + q)", INK)
+        label(axes[0], (0.0, 0.41), "p", PALETTE[2])
+        label(axes[0], (3.6, 0.13), "q", PALETTE[1])
+        label(axes[1], (1.3, 0.22), "p = q", INK)
+        axes[0].set_ylabel("probability of “real”, densities")
+
+
+def label(panel: Any, where: tuple[float, float], text: str, colour: str) -> None:
+    panel.annotate(text, where, xytext=(3, 1), textcoords="offset points", color=colour)
 
 
 def draw_ring(run: Run, made: list[Input]) -> None:
     """Samples of one seed over the centres of the modes: a row for each variant, a column for each moment."""
-    centres = ring_centres().tolist()
-    shown = {
-        each.keys["variant"]: each.csv("points.csv")
-        for each in made
-        if each.keys["variant"] in ROWS and each.keys["seed"] == DRAWN_SEED
-    }
-    moments = sorted({row["step"] for rows in shown.values() for row in rows})[-COLUMNS:]
-    size = {"nrows": len(ROWS), "ncols": COLUMNS, "sharex": True, "sharey": True, "squeeze": False}
+    samples = {each.keys["variant"]: each.csv("points.csv") for each in made if each.keys["seed"] == DRAWN_SEED}
+    moments = sorted({row["step"] for row in samples[ROWS[0]]})[-COLUMNS:]
+    size = {"nrows": len(ROWS), "ncols": COLUMNS, "sharex": True, "sharey": True}
     with figure(run.figure("ring.svg"), height=6.9, **size) as (_, axes):
-        for line, variant in zip(axes, ROWS, strict=True):
-            for panel, moment in zip(line, moments, strict=True):
-                rows = [row for row in shown[variant] if row["step"] == moment]
-                panel.plot(*zip(*centres, strict=True), "o", color=MUTED, markersize=9, alpha=0.25, markeredgewidth=0)
-                panel.plot(
-                    [row["x"] for row in rows], [row["y"] for row in rows], "o", color=PALETTE[0], markersize=1.6
-                )
-                panel.set(xlim=(-3, 3), ylim=(-3, 3), xticks=[], yticks=[], aspect="equal")
-            line[0].set_ylabel(TITLES[variant])
+        for panels, variant in zip(axes, ROWS, strict=True):
+            for panel, moment in zip(panels, moments, strict=True):
+                dots(panel, ring_centres().tolist(), MUTED, 9, alpha=0.3)
+                points = [(row["x"], row["y"]) for row in samples[variant] if row["step"] == moment]
+                dots(panel, points, PALETTE[0], 2)
+                panel.set(xlim=(-3.2, 3.2), ylim=(-3.2, 3.2), xticks=[], yticks=[], aspect="equal", frame_on=False)
+            panels[0].set_ylabel(TITLES[variant])
         for panel, moment in zip(axes[0], moments, strict=True):
             panel.set_title(f"step {moment:,.0f}", fontsize=10.5)
 
 
+def dots(panel: Any, points: list[Any], colour: str, size: float, alpha: float = 1) -> None:
+    """Round dots as one path of strokes without length: half the bytes of a marker for each point."""
+    from matplotlib.patches import PathPatch
+    from matplotlib.path import Path
+
+    ends = [point for point in points for _ in range(2)]
+    path = Path(ends, [Path.MOVETO, Path.LINETO] * len(points))
+    path.should_simplify = False  # it would drop them
+    panel.add_patch(PathPatch(path, fill=False, edgecolor=colour, linewidth=size, capstyle="round", alpha=alpha))
+
+
 def draw_modes(run: Run, made: list[Input]) -> None:
-    """Modes covered over the steps: a panel for each variant, a line for each seed."""
-    with figure(run.figure("modes.svg"), height=3.8, nrows=2, ncols=4, sharex=True, sharey=True) as (_, axes):
-        for panel, (variant, title) in zip(axes.flat, TITLES.items(), strict=False):
-            for each in made:
-                if each.keys["variant"] == variant:
-                    curve = each.csv("ring.csv")
-                    steps, modes = [row["step"] for row in curve], [row["modes"] for row in curve]
-                    panel.plot(steps, modes, color=PALETTE[0], linewidth=0.8, alpha=0.7)
-            panel.set_title(title, fontsize=10.5)
-            panel.set(ylim=(-0.3, MODES + 0.3), yticks=range(0, MODES + 1, 2))
-        for unused in axes.flat[len(TITLES) :]:
-            unused.set_visible(False)
+    """Modes covered over the steps: a panel for each variant, a line for each seed, apart by a hair where they meet."""
+    with figure(run.figure("modes.svg"), height=3.9, nrows=2, ncols=4, sharex=True, sharey=True) as (_, axes):
+        for panels, variants, colour in zip(axes, PANELS, PALETTE, strict=False):
+            for panel, variant in zip(panels, variants, strict=False):
+                curves = [each.csv("ring.csv") for each in made if each.keys["variant"] == variant]
+                for number, curve in enumerate(curves):
+                    modes = [row["modes"] + 0.08 * (number - len(curves) // 2) for row in curve]
+                    panel.plot([row["step"] for row in curve], modes, color=colour, linewidth=0.9)
+                last = int(curves[0][-1]["step"])
+                panel.set_title(TITLES[variant], fontsize=10)
+                panel.set(ylim=(-0.4, MODES + 0.4), yticks=range(0, MODES + 1, 2))
+                panel.set_xticks([0, last], ["0", f"{last:,}"])
+        for panel in axes[1]:
+            panel.get_xticklabels()[-1].set_ha("right")  # clear of the next panel's zero
+        axes[0, 3].axis("off")
+        axes[0, 3].annotate(
+            "modes covered,\nof eight, over\nthe steps; a line\nfor each seed", (0, 0.4), xycoords="axes fraction"
+        )

@@ -118,8 +118,8 @@ def new(context: Context, slug: str, kind: str) -> None:
 
 @task
 def test(context: Context) -> None:
-    """Run every test."""
-    sys.exit(context.run("pytest -q -rs", warn=True, pty=sys.stdout.isatty()).exited)  # type: ignore[union-attr]
+    """Run every test, a process a core."""
+    sys.exit(context.run("pytest -q -rs -n auto --dist loadscope", warn=True, pty=sys.stdout.isatty()).exited)  # type: ignore[union-attr]
 
 
 @task

@@ -15,9 +15,9 @@ from lockstep.reach import reach
 from lockstep.source import Source
 
 ROOT = Path(__file__).parents[2]
-STAGES = ("train", "evaluate", "baselines", "figures")
+STAGES = tuple(Project.find(ROOT).post("gan").experiment.stages)
 IMPORT = "while importing"
-MUTANTS = 60
+MUTANTS = 100
 
 
 @pytest.fixture(scope="module")
@@ -52,10 +52,11 @@ def smoke(tmp_path_factory):
 
 def test_the_whole_path_runs_on_small_data_and_leaves_the_content_alone(smoke):
     done, _ = smoke
-    assert [line.stage for line in done] == list(STAGES)
+    assert list(dict.fromkeys(line.stage for line in done)) == list(STAGES)
     assert all(line.status == "done" for line in done)
     assert {row["source"] for line in done for row in line.rows if "source" in row} == {"gan", "training", "kmeans"}
-    assert len(done[-1].outputs) == 4
+    figures = [place for line in done for place in line.outputs if place.startswith("figures/")]
+    assert len(figures) == len(set(figures)) == 13
 
 
 def test_two_smoke_runs_give_the_same_rows_and_figures(smoke, tmp_path):
@@ -106,7 +107,7 @@ def copy(tmp_path) -> Path:
 def test_no_mutation_of_a_line_that_executed_stays_fresh(smoke, copy):
     """Every stage whose functions executed the line must see the change; of a line of an import, some stage."""
     lines, before = smoke[1], codes(copy)
-    assert all(len(of_stage) > 20 for of_stage in lines.values())
+    assert all(len(of_stage) >= 8 for of_stage in lines.values())
     for file, text, line in islice(mutants(set().union(*lines.values()), random.Random(0)), MUTANTS):
         path = copy / "posts/gan" / file
         original = path.read_text()

@@ -298,9 +298,9 @@ def noise_brings_modes_back(measured):
     return measured("modes", variant="thorough_noisy"), measured("modes", variant="thorough")
 
 
-@gan.claim("less")
-def a_hasty_generator_finds_fewer_modes(measured):
-    """With five updates of the generator for each of the discriminator, fewer modes are covered."""
+@gan.claim("undecided")
+def a_hasty_generator_is_undecided(measured):
+    """Whether five updates of the generator for each of the discriminator cost modes, five seeds do not tell."""
     return measured("modes", variant="hasty"), measured("modes", variant="plain")
 
 

@@ -14,6 +14,7 @@ import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from inspect import CO_OPTIMIZED
 from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any
@@ -125,7 +126,9 @@ def traced(source: Source) -> Iterator[set[tuple[str, int, str]]]:
 
     def note(frame: FrameType, event: str, arg: Any) -> None:
         code = frame.f_code
-        if event == "call" and not _watch.paused and code not in seen:  # makers of data count by what they make
+        if event != "call" or _watch.paused:  # makers of data count by what they make
+            return
+        if code not in seen and (code.co_flags & CO_OPTIMIZED or code.co_name == "<module>"):  # no bodies of classes
             seen.add(code)
             if code.co_filename.startswith(roots):
                 path = Path(code.co_filename).relative_to(source.root).with_suffix("")

@@ -31,7 +31,9 @@ CACHE_CONTENT = False
 
 ARTICLE_PATHS = sorted(str(path.relative_to(PATH)) for path in Path(PATH).glob("*/index.md"))
 PAGE_PATHS = ["pages"]
-STATIC_PATHS = sorted(str(path.relative_to(PATH)) for kind in ("figures", "demo") for path in Path(PATH).glob(f"*/{kind}"))
+STATIC_PATHS = sorted(
+    str(path.relative_to(PATH)) for kind in ("figures", "demo") for path in Path(PATH).glob(f"*/{kind}")
+)
 READERS = {"html": None}
 PATH_METADATA = r"(?:(?!pages/)(?P<slug>[^/]+)/index\.md)?.*"
 USE_FOLDER_AS_CATEGORY = False

@@ -83,7 +83,7 @@ def judge(post: Post, freshness: Freshness, name: str) -> Judgement:
     comparison, sides = _evaluate(post, claim, measured)
     metric = next((side.metric for side in sides if isinstance(side, Measured)), None)
     found = Judgement(claim, comparison, sides, metric.unit if metric else "", metric.digits if metric else 2)
-    return replace(found, vacuous=_vacuous(post, claim, freshness, measured, comparison))
+    return replace(found, vacuous=_vacuous(post, claim, freshness, measured, found))
 
 
 def _evaluate(post: Post, claim: Claim, measured: Measurements) -> tuple[Comparison, tuple[Any, Any]]:
@@ -121,19 +121,20 @@ def _constant(claim: Claim, side: Any) -> float:
     raise QueryError(f'the claim "{claim.name}" returns {side!r}: expected measured or reported values')
 
 
-def _vacuous(post: Post, claim: Claim, freshness: Freshness, measured: Measurements, found: Comparison) -> str:
+def _vacuous(post: Post, claim: Claim, freshness: Freshness, measured: Measurements, found: Judgement) -> str:
     """Why no data could change the verdict, or nothing: tried by putting other values in place of each selection."""
     if not measured.asked:
         return "it reads no measured value"
+    comparison = found.comparison
     largest = max(abs(value) for asked in measured.asked for value in asked.values.values())
-    scale = 10 * (1 + largest + (found.margin or 0) + abs(found.mean))
+    scale = 10 * (1 + largest + (comparison.margin or 0) + abs(comparison.mean))
     for target in dict.fromkeys(measured.names):
-        for change in _changes(scale):
+        for change in [*_changes(scale), *(_as(side) for side in found.sides)]:
 
             def substitute(name: str, m: Measured, target: str = target, change: Change = change) -> Measured:
                 return replace(m, values=change(m)) if name == target else m
 
-            if _evaluate(post, claim, Measurements(freshness, substitute))[0].verdict != found.verdict:
+            if _evaluate(post, claim, Measurements(freshness, substitute))[0].verdict != comparison.verdict:
                 return ""
     return "no replacement of the values it reads changes its verdict"
 
@@ -144,6 +145,14 @@ def _changes(scale: float) -> list[Change]:
         lambda m: {seed: value - scale for seed, value in m.values.items()},
         lambda m: {seed: value + scale * (-1) ** i for i, (seed, value) in enumerate(m.values.items())},
     ]
+
+
+def _as(side: Any) -> Change:
+    """The values of a side of the comparison: put in place of the other, nothing is left between them."""
+    if isinstance(side, Measured):
+        return lambda m: {seed: side.values.get(seed, value) for seed, value in m.values.items()}
+    constant = side.value if isinstance(side, Reported) else float(side)
+    return lambda m: dict.fromkeys(m.values, constant)
 
 
 def declared_digests(post: Post) -> dict[str, str]:

@@ -121,6 +121,20 @@ def test_a_failure_elsewhere_says_what_is_wrong(project, what):
         assert "Traceback" not in done.stderr
 
 
+def test_an_undecided_claim_with_a_margin_is_no_vacuous_one(project):
+    """Equal sides would make it equivalent, so data can refute it."""
+    edit(
+        project,
+        POST,
+        "@mini.table",
+        '@mini.claim("undecided", margin="score")\ndef open_question(measured):\n    """Open."""\n    return measured("score"), 250\n\n\n@mini.table',
+    )
+    (project / PAPER).write_text((project / PAPER).read_text() + '\n[margin.score]\nvalue = 0.5\nreason = "small"\n')
+    add(project, "[It is open](claim:open_question).")
+    done = lockstep(project, "check")
+    assert done.returncode == 0, done.stderr
+
+
 def ledger(project: Path) -> Path:
     return project / "content/mini/results/evaluate.jsonl"
 

@@ -169,14 +169,14 @@ def declared_digests(post: Post) -> dict[str, str]:
     return digests
 
 
-def changed_since(post: Post, names: Iterable[str], lines: Iterable[Line]) -> list[str]:
-    """In words, which of these declarations (`claim:name`, `margin:name`) are younger than the runs they judge."""
-    today, told = declared_digests(post), []
+def changed_since(post: Post, names: Iterable[str], lines: Iterable[Line]) -> list[tuple[str, str]]:
+    """Which of these declarations (`claim:name`, `margin:name`) are younger than the runs they judge: (name, how)."""
+    today, told, lines = declared_digests(post), [], list(lines)
     for name in names:
         then = {line.declared.get(name) for line in lines}
-        kind, _, called = name.partition(":")
+        called = name.replace(":", " ").replace("_", " ")
         if None in then:
-            told.append(f"the {kind} {called.replace('_', ' ')} was declared after a run that it judges")
+            told.append((called, "declared after"))
         elif then != {today.get(name)}:
-            told.append(f"the {kind} {called.replace('_', ' ')} was changed after a run that it judges")
+            told.append((called, "changed after"))
     return told

@@ -41,10 +41,11 @@ def _accepted(resolver: Resolver) -> list[dict[str, Any]]:
     return [{"reason": reason, "runs": names} for reason, names in found.items()]
 
 
-def _younger(resolver: Resolver) -> list[str]:
-    """Claims and margins that were written or changed after the runs that they judge."""
-    told: list[str] = []
-    for name in resolver.freshness.experiment.claims:
+def _younger(resolver: Resolver) -> list[dict[str, Any]]:
+    """Claims and margins that were declared or changed after runs that they judge."""
+    told: dict[str, dict[str, None]] = {}
+    for claim in resolver.freshness.experiment.claims:
         with suppress(LockstepError):
-            told += resolver.younger(resolver.judgement(name))
-    return list(dict.fromkeys(told))
+            for name, how in resolver.younger(resolver.judgement(claim)):
+                told.setdefault(how, {})[name] = None
+    return [{"how": how, "names": list(names)} for how, names in told.items()]

@@ -44,8 +44,11 @@ class Metric:
         return 0.5 * 10**-self.digits if self.tolerance is None else self.tolerance
 
     def format(self, value: float, interval: float | None = None) -> str:
-        """`8.61 ± 0.12 %`: rounded to the metric's digits, a true minus sign, thousands apart."""
-        text = self._round(value) + ("" if interval is None else f" ± {self._round(interval)}")
+        """`8.61 ± 0.12 %`: rounded to the metric's digits, a true minus sign, thousands apart; `± 0` below them."""
+        text = self._round(value)
+        if interval is not None:
+            half = self._round(interval)
+            text += f" ± {half if any(c in '123456789' for c in half) else 0}"
         return text + (f" {self.unit}" if self.unit else "")
 
     def _round(self, value: float) -> str:

@@ -152,10 +152,10 @@ class Resolver:
             "predicate": found.predicate,
             "n": found.comparison.n,
             "margin": found.comparison.margin,
-            "changed": self.younger(found),
+            "changed": [f"the {name} was {how} a run that it judges" for name, how in self.younger(found)],
         }
 
-    def younger(self, found: Judgement) -> list[str]:
+    def younger(self, found: Judgement) -> list[tuple[str, str]]:
         """Which declarations of a claim are younger than its runs."""
         names = [f"claim:{found.claim.name}", *([f"margin:{found.claim.margin}"] if found.claim.margin else [])]
         return changed_since(self.post, names, found.lines)
@@ -171,11 +171,9 @@ class Resolver:
             raise QueryError(f'there is no table "{target}"{nearest(target, tables)}')
         rows = self._rows(target, Measurements(self.freshness))
         columns = list(dict.fromkeys(column for row in rows for column in row))
-        return {
-            "name": target,
-            "columns": columns,
-            "rows": [[self._cell(row.get(column, "")) for column in columns] for row in rows],
-        }
+        cells = [[self._cell(row.get(column, "")) for column in columns] for row in rows]
+        titles = [_with_unit(column, [row[number] for row in cells]) for number, column in enumerate(columns)]
+        return {"name": target, "columns": titles, "rows": cells}
 
     def _rows(self, table: str, measured: Measurements) -> list[dict[str, Any]]:
         try:
@@ -194,9 +192,12 @@ class Resolver:
     def _cell(self, cell: Any) -> dict[str, Any]:
         if isinstance(cell, Measured):
             note = f"n = {cell.summary.n}" if cell.summary.n > 1 else "one run"
-            return {"text": cell.text, "numeric": True, "measured": True, "note": note, "fields": self.shown(cell)}
+            shown = {"unit": cell.metric.unit, "fields": self.shown(cell)}
+            return {"text": cell.text, "numeric": True, "measured": True, "note": note} | shown
         if isinstance(cell, Reported):
-            return {"text": self.reported_text(cell), "numeric": True, "measured": False, "note": cell.where}
+            metric = self.freshness.experiment.metric(cell.metric)
+            shown = {"unit": metric.unit if metric else "", "note": cell.where}
+            return {"text": self.reported_text(cell), "numeric": True, "measured": False} | shown
         if isinstance(cell, Comparison):
             return {"text": cell.verdict, "numeric": False, "measured": False, "note": f"n = {cell.n}"}
         return {
@@ -232,6 +233,17 @@ class Resolver:
             raise QueryError(f"the demo {target} has nothing to load: no recorded run wrote to run.demo(…)")
         size = sum((self.post.folder / place).stat().st_size for place in made)
         return {"name": target, "script": f"demo/{target}.js", "files": sorted(made), "megabytes": f"{size / 1e6:.1f}"}
+
+
+def _with_unit(column: str, cells: list[dict[str, Any]]) -> str:
+    """The title of a column: where its values share one unit, the title has it, and the cells no longer do."""
+    units = {cell["unit"] for cell in cells if "unit" in cell}
+    if len(units) != 1 or not (unit := units.pop()):
+        return column
+    for cell in cells:
+        for shown in (cell, cell.get("fields", {})):
+            shown.update({"text": shown["text"].removesuffix(f" {unit}")} if "text" in shown else {})
+    return f"{column}, {unit}"
 
 
 def query(target: str) -> tuple[str, dict[str, str]]:

@@ -121,14 +121,18 @@ def test_a_failure_elsewhere_says_what_is_wrong(project, what):
         assert "Traceback" not in done.stderr
 
 
+OPEN = """@mini.claim("undecided", margin="score")
+def open_question(measured):
+    \"\"\"Open.\"\"\"
+    return measured("score"), 250
+
+
+@mini.table"""
+
+
 def test_an_undecided_claim_with_a_margin_is_no_vacuous_one(project):
     """Equal sides would make it equivalent, so data can refute it."""
-    edit(
-        project,
-        POST,
-        "@mini.table",
-        '@mini.claim("undecided", margin="score")\ndef open_question(measured):\n    """Open."""\n    return measured("score"), 250\n\n\n@mini.table',
-    )
+    edit(project, POST, "@mini.table", OPEN)
     (project / PAPER).write_text((project / PAPER).read_text() + '\n[margin.score]\nvalue = 0.5\nreason = "small"\n')
     add(project, "[It is open](claim:open_question).")
     done = lockstep(project, "check")

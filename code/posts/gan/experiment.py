@@ -66,7 +66,7 @@ gan = Experiment(
         Metric("validation_log_likelihood", unit="nats", digits=1, better="higher", title="log-likelihood, validation"),
         Metric("standard_error", unit="nats", digits=2, title="standard error over test images"),
         Metric("width", digits=2, title="kernel width σ"),
-        Metric("d_loss", unit="nats", digits=3, title="discriminator's mean loss, last epoch"),
+        Metric("d_loss", unit="nats", digits=4, title="discriminator's mean loss, last epoch"),
         Metric("g_loss", unit="nats", digits=3, title="generator's mean loss, last epoch"),
         Metric("d_real", digits=2, title="discriminator's mean output on real images"),
         Metric("d_fake", digits=2, title="discriminator's mean output on generated images"),
@@ -81,13 +81,13 @@ gan = Experiment(
         Metric("nearest_feature", digits=2, title="median distance to the nearest training image, in features"),
         Metric("training_nearer", unit="%", digits=1, title="nearer to training images than to held-out ones"),
         Metric("r2", digits=2, better="higher", title="variance of the attribute that noise explains"),
-        Metric("shift", unit="deviations", digits=2, title="change of the attribute along a walk"),
+        Metric("shift", digits=2, title="change of the attribute along a walk"),
         Metric("kept", unit="%", digits=0, better="higher", title="samples that keep their digit along a walk"),
         Metric("confident", unit="%", digits=0, title="pictures of which the classifier is sure"),
         Metric("density_error", digits=4, better="lower", title="mean distance from the optimal discriminator"),
-        Metric("value", unit="nats", digits=4, title="value of the game for the trained discriminator"),
-        Metric("optimum", unit="nats", digits=4, title="value of the game for the optimal discriminator"),
-        Metric("modes", unit="modes", digits=1, better="higher", title="modes of the ring that are covered"),
+        Metric("value", unit="nats", digits=5, title="value of the game for the trained discriminator"),
+        Metric("optimum", unit="nats", digits=5, title="value of the game for the optimal discriminator"),
+        Metric("modes", digits=1, better="higher", title="modes of the ring that are covered"),
         Metric("discriminator_loss", unit="nats", digits=3, title="discriminator's mean loss, last steps"),
         Metric("on_ring", unit="%", digits=0, better="higher", title="samples near a mode of the ring"),
     ],
@@ -321,7 +321,7 @@ def reported_and_reproduced(measured, reported):
     """Parzen-window log-likelihood of the MNIST test set in nats, reported and reproduced."""
     published, margin = reported("log_likelihood", source="gan"), reported.margin("log_likelihood")
     rows = []
-    for name, stage in (("adversarial nets", "evaluate"), ("the same, one seed for longer", "evaluate-long")):
+    for name, stage in (("adversarial nets", "evaluate"), ("the same, longer", "evaluate-long")):
         ours = measured("log_likelihood", stage=stage, source="gan")
         differences = [value - published.value for value in ours.values.values()]
         within = compare(differences, margin).verdict == "equivalent"
@@ -332,7 +332,7 @@ def reported_and_reproduced(measured, reported):
                 "ours": ours,
                 "n": str(len(differences)),
                 "over images": measured("standard_error", stage=stage, source="gan"),
-                "difference": LIKELIHOOD.format(compare(differences).mean),
+                "difference": LIKELIHOOD.format(compare(differences).mean).removesuffix(" nats"),
                 "margin": f"± {margin:g}",
                 "verdict": "reproduced" if within else "not reproduced" if len(differences) > 1 else "one run",
             }

@@ -65,7 +65,7 @@ def draw_likelihood(run: Run, scored: list[Input], longer: list[Input]) -> None:
         axes.axhline(published.value, color=PALETTE[1], linewidth=1, linestyle=(0, (5, 3)))
         label(axes, "published", (epochs[-1], published.value), (0, 5), PALETTE[1], "right")
         axes.set_xlabel("epoch")
-        axes.set_ylabel("log-likelihood on validation images, nats")
+        axes.set_ylabel("validation log-likelihood, nats")
 
 
 def draw_losses(run: Run, trained: list[Input]) -> None:
@@ -123,8 +123,9 @@ def draw_variants(run: Run, scored: dict[str, list[Input]]) -> None:
                 axes.plot(*columns(curve, "epoch", "log_likelihood"), color=colour, linewidth=0.6, alpha=0.5)
             axes.plot(*mean_curve(curves), color=colour, linewidth=2, label=text)
         axes.legend()
+        axes.set_xticks(range(0, last + 1, 5))
         axes.set_xlabel("epoch")
-        axes.set_ylabel("log-likelihood on validation images, nats")
+        axes.set_ylabel("validation log-likelihood, nats")
 
 
 def draw_neighbours(run: Run, trained: Input) -> None:

@@ -331,10 +331,10 @@ def reported_and_reproduced(measured, reported):
                 "reported": published,
                 "ours": ours,
                 "n": str(len(differences)),
-                "over images": measured("standard_error", stage=stage, source="gan"),
                 "difference": LIKELIHOOD.format(compare(differences).mean).removesuffix(" nats"),
                 "margin": f"± {margin:g}",
                 "verdict": "reproduced" if within else "not reproduced" if len(differences) > 1 else "one run",
+                "over images": measured("standard_error", stage=stage, source="gan"),
             }
         )
     for name, source in (("deep GSN", "gsn"), ("DBN", "dbn"), ("stacked CAE", "cae")):

@@ -89,7 +89,7 @@ def sentence(prose: Prose, binding: Binding) -> str:
     first = max(source.rfind("\n\n", 0, binding.start) + 2, source.rfind("\n- ", 0, binding.start) + 3, 0)
     ends = [at for mark in ("\n\n", "\n- ") if (at := source.find(mark, binding.end)) >= 0]
     text, at = source[first : min(ends, default=len(source))], binding.start - first
-    starts = [m.end() for m in re.finditer(r"[.!?:][)*]*\s+(?=[A-Z\[])", text[:at])]
+    starts = [m.end() for m in re.finditer(r"[.!?][)*]*\s+(?=[A-Z\[*])", text[:at])]
     end = re.search(r"[.!?][)*]*(?=\s|$)", text[at + binding.end - binding.start :])
     stop = at + binding.end - binding.start + end.end() if end else len(text)
     return " ".join(re.sub(rf"!?\[({_TEXT})\]\([^)]*\)", r"\1", text[starts[-1] if starts else 0 : stop]).split())

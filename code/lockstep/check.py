@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from datetime import datetime
 from itertools import groupby
@@ -18,7 +17,6 @@ from lockstep.project import Document, Post, Project
 from lockstep.resolve import Resolver
 
 BUILD = "run invoke build"
-_UPSTREAM_KEYS = re.compile(r"^(upstream: [a-z0-9-]+) \([^)]*\)")
 
 
 def check_all(project: Project) -> list[Problem]:
@@ -92,13 +90,8 @@ def _runs(post: Post) -> Iterator[Problem]:
     states = [state for state in Freshness.of(post).all() if state.kind in ("stale", "missing")]
     for stage, group in groupby(states, key=lambda state: state.stage.name):
         runs = list(group)
-        for cause, alike in groupby(runs, key=_cause):
+        for cause, alike in groupby(runs, key=lambda state: state.cause):
             yield _stale(post, stage, list(alike), cause)
-
-
-def _cause(state: State) -> tuple[str, ...]:
-    """What runs that are stale for the same reason share: their upstream runs differ in nothing but their keys."""
-    return (state.kind, *dict.fromkeys(_UPSTREAM_KEYS.sub(r"\1", reason) for reason in state.reasons))
 
 
 def _stale(post: Post, stage: str, states: list[State], cause: tuple[str, ...]) -> Problem:

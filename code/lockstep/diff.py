@@ -32,7 +32,7 @@ def diff(project: Project, revision: str) -> Iterator[str]:
         before = Project(export(project.root, revision, Path(temporary)))
         now = {slug: View(project.post(slug)) for slug in project.slugs}  # one version is imported at a time
         then = {slug: View(before.post(slug)) for slug in before.slugs}
-    parts = [part for slug in sorted({*now, *then}) for part in _post(slug, then.get(slug), now.get(slug))]
+        parts = [part for slug in sorted({*now, *then}) for part in _post(slug, then.get(slug), now.get(slug))]
     yield f"# Results since {revision}"
     yield from parts or ["\nNo result changed."]
 
@@ -57,7 +57,7 @@ class View:
 
     def __init__(self, post: Post):
         self.broken = ""
-        self.shown: dict[str, str] = {}
+        self.resolver: Resolver | None = None
         self.sentences: dict[str, list[str]] = {}
         self.claims: dict[str, Judgement | str] = {}
         self.kinds: dict[str, str] = {}
@@ -69,7 +69,8 @@ class View:
             self.broken = str(error)
 
     def _read(self, post: Post) -> None:
-        resolver, freshness = Resolver.of(post), Freshness.of(post)
+        self.resolver = resolver = Resolver.of(post)
+        freshness = Freshness.of(post)
         self.kinds = Measurements(freshness).kinds()
         for line in post.ledger.lines.values():
             self.runs[describe(line.stage, line.keys)] = canonical_json([line.rows, line.status])
@@ -82,14 +83,17 @@ class View:
         prose = bindings.parse(post.prose.read_text(encoding="utf-8")) if post.prose.exists() else None
         for binding in prose.bindings if prose else ():
             if binding.kind in SHOWN:
-                target = f"{binding.kind}:{binding.target}"
-                try:
-                    self.shown[target] = resolver.resolve(binding.kind, binding.target, binding.text)["text"]
-                except LockstepError as error:
-                    self.shown[target] = f"({error})"
-                sentences = self.sentences.setdefault(target, [])
+                sentences = self.sentences.setdefault(f"{binding.kind}:{binding.target}", [])
                 if prose and (sentence := bindings.sentence(prose, binding)) not in sentences:
                     sentences.append(sentence)
+
+    def text(self, target: str) -> str:
+        """What a binding shows in this version, whether its prose has it or not; a dash where that is nothing."""
+        kind, _, rest = target.partition(":")
+        try:
+            return self.resolver.resolve(kind, rest, "")["text"] if self.resolver else "—"
+        except LockstepError:
+            return "—"
 
 
 def _post(slug: str, then: View | None, now: View | None) -> Iterator[str]:
@@ -107,7 +111,7 @@ def _post(slug: str, then: View | None, now: View | None) -> Iterator[str]:
 
 
 def _numbers(then: View, now: View) -> Iterator[str]:
-    changed = {t: (then.shown.get(t, "—"), text) for t, text in now.shown.items() if then.shown.get(t) != text}
+    changed = {t: (then.text(t), now.text(t)) for t in now.sentences if then.text(t) != now.text(t)}
     if changed:
         yield "\n| number | before | now | sentence |\n| --- | --- | --- | --- |"
     for target, (before, text) in changed.items():

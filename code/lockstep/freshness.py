@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -18,6 +19,7 @@ from lockstep.ledger import Line, describe
 from lockstep.project import Post
 from lockstep.reach import Reach, reach
 
+_UPSTREAM_KEYS = re.compile(r"^(upstream: [a-z0-9-]+) \([^)]*\)")
 Kind = Literal["fresh", "stale", "missing", "failed"]
 
 
@@ -38,6 +40,11 @@ class State:
     @property
     def name(self) -> str:
         return describe(self.stage.name, self.keys)
+
+    @property
+    def cause(self) -> tuple[str, ...]:
+        """What runs that are stale for the same reason share: what they read differs in nothing but its keys."""
+        return (self.kind, *dict.fromkeys(_UPSTREAM_KEYS.sub(r"\1", reason) for reason in self.reasons))
 
 
 @dataclass

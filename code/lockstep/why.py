@@ -27,7 +27,7 @@ def explain(post: Post, stage: str | None = None) -> Iterator[str]:
     if not stale:
         yield f"{post.slug}: everything is fresh"
         return
-    for reasons, group in groupby(stale, key=lambda state: (state.stage.name, state.kind, *state.reasons)):
+    for reasons, group in groupby(stale, key=lambda state: (state.stage.name, *state.cause)):
         states = list(group)
         more = f" and {len(states) - 1} more" if len(states) > 1 else ""
         yield f"{post.slug}.{states[0].name}{more}: {reasons[1]}"

@@ -86,8 +86,12 @@ def parse(source: str) -> Prose:
 def sentence(prose: Prose, binding: Binding) -> str:
     """The sentence that holds a binding, on one line, with links as their text."""
     source = prose.source
-    first = max(source.rfind("\n\n", 0, binding.start) + 2, source.rfind("\n- ", 0, binding.start) + 3, 0)
-    ends = [at for mark in ("\n\n", "\n- ") if (at := source.find(mark, binding.end)) >= 0]
+    marks = ("\n\n", "\n- ")
+    first = max(at + len(mark) if (at := source.rfind(mark, 0, binding.start)) >= 0 else 0 for mark in marks)
+    if binding.place.startswith("metadata:"):
+        first = source.rfind("\n", 0, binding.start) + 1
+        first += match.start(2) if (match := _METADATA.match(source[first : binding.end])) else 0
+    ends = [at for mark in marks if (at := source.find(mark, binding.end)) >= 0]
     text, at = source[first : min(ends, default=len(source))], binding.start - first
     starts = [m.end() for m in re.finditer(r"[.!?][)*]*\s+(?=[A-Z\[*])", text[:at])]
     end = re.search(r"[.!?][)*]*(?=\s|$)", text[at + binding.end - binding.start :])

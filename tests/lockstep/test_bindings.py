@@ -3,7 +3,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from lockstep.bindings import Binding, parse, refresh
+from lockstep.bindings import Binding, parse, refresh, sentence
 
 HEAD = "Title: A\nSummary: It is [1](measured:a).\n\n"
 UNTOUCHED = [
@@ -95,3 +95,19 @@ def test_refreshing_twice_is_refreshing_once_and_keeps_everything_else(parts, va
     for binding in reversed(values):
         rest[binding.start : binding.end] = list(value)
     assert "".join(rest) == once
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ("Title: A\nSummary: It has [1](measured:m). More.\n\nBody.\n", "It has 1."),
+        ("A line. It has [1](measured:m), and\n[2](config:c) of it. More.\n", "It has 1, and 2 of it."),
+        ("- one\n- it has [1](measured:m)\n- three\n", "it has 1"),
+        ("See [@a2014]. **Bold.** It has [1](measured:m); [so](claim:c).\n", "It has 1; so."),
+        ("A value of 3.5 and [1](measured:m) more\n\nNext.\n", "A value of 3.5 and 1 more"),
+    ],
+)
+def test_the_sentence_of_a_binding_is_whole_and_has_no_links(source, expected):
+    prose = parse(source)
+    held = next(binding for binding in prose.bindings if binding.kind == "measured")
+    assert sentence(prose, held) == expected

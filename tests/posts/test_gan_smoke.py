@@ -107,7 +107,7 @@ def copy(tmp_path) -> Path:
 def test_no_mutation_of_a_line_that_executed_stays_fresh(smoke, copy):
     """Every stage whose functions executed the line must see the change; of a line of an import, some stage."""
     lines, before = smoke[1], codes(copy)
-    assert all(len(of_stage) >= 8 for of_stage in lines.values())
+    assert all(len(of_stage) >= 5 for of_stage in lines.values())
     for file, text, line in islice(mutants(set().union(*lines.values()), random.Random(0)), MUTANTS):
         path = copy / "posts/gan" / file
         original = path.read_text()

@@ -99,15 +99,9 @@ gan = Experiment(
             "epochs": 2,
             "snapshots": (1, 2),
             "samples": 400,
-            "width_images": 100,
-            "centroid_iterations": 2,
-            "classifier_epochs": 2,
-            "neighbour_images": 100,
-            "theory_steps": 50,
-            "ring_steps": 30,
-            "ring_every": 10,
-            "ring_samples": 200,
-        },
+        }
+        | {"width_images": 100, "centroid_iterations": 2, "classifier_epochs": 2, "neighbour_images": 100}
+        | {"theory_steps": 50, "ring_steps": 30, "ring_every": 10, "ring_samples": 200},
         "data": {"images": digits},
         "grid": {"epochs": [2]},
     },

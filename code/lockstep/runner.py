@@ -6,12 +6,13 @@ fingerprinted, whatever is edited meanwhile. A finished run is recorded at once;
 
 from __future__ import annotations
 
+import fcntl
 import importlib
 import math
 import shutil
 import traceback
-from collections.abc import Mapping
-from contextlib import nullcontext
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -95,15 +96,40 @@ def run_stages(profile: Profile, selection: Selection = ALL, executor: Executor 
 
 
 def run_one(profile: Profile, stage: Stage, keys: Keys) -> ledger.Line:
-    """Execute one run and record it. Raises LockstepError where the stage's code fails; nothing is recorded then."""
+    """Execute one run and record it.
+
+    Raises LockstepError where the stage's code fails, or another process makes this very run; nothing is recorded then.
+    """
     post = profile.post
     reached = Freshness.of(post).reach(stage)
     config, upstream = post.experiment.config_at(keys), upstream_lines(post, stage, keys)
+    scratch = profile.scratch / stage.name / scratch_key(stage, keys, reached.digest, config, post, upstream)
+    with alone(scratch, ledger.describe(f"{post.slug}.{stage.name}", keys)):
+        return _run(profile, stage, keys, reached, upstream, scratch)
+
+
+@contextmanager
+def alone(scratch: Path, name: str) -> Iterator[None]:
+    """One process at a time works in a scratch folder; the lock goes with its process."""
+    scratch.parent.mkdir(parents=True, exist_ok=True)
+    path = scratch.with_name(f"{scratch.name}.lock")
+    with path.open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise LockstepError(f"{name} is being made by another process: wait for it, or end it") from None
+        yield
+        path.unlink(missing_ok=True)
+
+
+def _run(
+    profile: Profile, stage: Stage, keys: Keys, reached: Reach, upstream: list[ledger.Line], scratch: Path
+) -> ledger.Line:
+    post, config = profile.post, profile.post.experiment.config_at(keys)
     inputs = [
         Input(line.stage, line.keys, line.rows, line.artefacts, line.outputs, profile.fetch, post.ledger.home(line))
         for line in upstream
     ]
-    scratch = profile.scratch / stage.name / scratch_key(stage, keys, reached.digest, config, post, upstream)
     data = {name: dataset.load for name, dataset in post.experiment.data.items()}
     run = Run(config, keys, data, scratch, inputs, post.paper.find)
     status, reason, rows = "done", "", []

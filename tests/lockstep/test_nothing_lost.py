@@ -107,3 +107,23 @@ def test_a_resumed_run_starts_from_its_checkpoint_and_counts_all_its_time(tmp_pa
     assert lockstep(root, "run", "mini.train").returncode == 0
     assert (root / "content/mini/results/train/seed=0/steps.csv").read_text() == "started_at\n2\n"
     assert (root / "content/mini/results/train/seed=1/steps.csv").read_text() == "started_at\n0\n"
+
+
+def test_two_processes_never_make_the_same_run(tmp_path):
+    """The stage starts the command that is running: the inner one is refused, the outer one is recorded."""
+    root = create(tmp_path)
+    inner = """
+    import os, subprocess, sys
+    if not os.environ.get("INNER"):
+        command = [sys.executable, "-m", "lockstep", "run", "mini.train", "--seed", str(run.seed)]
+        done = subprocess.run(command, env=os.environ | {"INNER": "1"}, capture_output=True, text=True)
+        assert done.returncode == 1, done.stdout
+        run.write_csv("told.csv", [{"message": done.stderr.splitlines()[-1]}])
+"""
+    edit(root, "code/posts/mini/train.py", "    # a comment", inner)
+    done = lockstep(root, "run", "mini.train", "--seed", "0")
+    assert done.returncode == 0, done.stderr
+    told = (root / "content/mini/results/train/seed=0/told.csv").read_text()
+    assert "mini.train (seed=0) is being made by another process: wait for it, or end it" in told
+    assert [line.keys for line in ledger.read(root / "content/mini/results").of("train")] == [{"seed": 0}]
+    assert lockstep(root, "run", "mini.train", "--seed", "1", INNER="1").returncode == 0

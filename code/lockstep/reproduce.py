@@ -77,7 +77,8 @@ class Report:
         found = {entry.verdict for entry in self.compared}
         if self.failed or "not reproduced" in found or any(not claim.holds for claim in self.claims):
             return "not reproduced"
-        return "inconclusive" if "inconclusive" in found else "reproduced"
+        only_files = not self.compared and self.same < self.files  # nothing but bytes to compare, and they differ
+        return "inconclusive" if only_files or "inconclusive" in found else "reproduced"
 
     def markdown(self) -> Iterator[str]:
         """The report, line by line."""
@@ -123,6 +124,8 @@ def reproduce(post: Post, stages: list[str] | None, seeds: frozenset[int] | None
         store = Store(folder / "store", fallback=post.project.store)
         profile = Profile(post.placed(folder / post.slug), folder / "scratch", store)
         lines = run_stages(profile, Selection(frozenset(names), force=True, seeds=seeds), executor)
+        if not lines:
+            raise LockstepError(f"no run of {', '.join(sorted(names))} is selected: nothing was made again")
         what = f"{len(lines)} runs of {', '.join(dict.fromkeys(line.stage for line in lines))}, made again"
         report = compared(post, post.ledger, lines, what)
         again = {line.stage for line in lines}

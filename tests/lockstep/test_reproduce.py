@@ -97,6 +97,19 @@ def test_the_smoke_profile_reproduces_itself_and_reads_nothing_published(project
     assert "leave stage and seed out" in refused.stderr
 
 
+def test_a_selection_without_runs_reproduces_nothing(project):
+    done = lockstep(project, "reproduce", "mini.train", "--seed", "99")
+    assert done.returncode == 1
+    assert "no run of train is selected: nothing was made again" in done.stderr
+
+
+def test_a_stage_without_metrics_is_reproduced_by_its_files_alone(noisy):
+    assert lockstep(noisy, "reproduce", "mini.train").returncode == 0
+    done = lockstep(noisy, "reproduce", "mini.train", N="0.01")
+    assert done.returncode == 3
+    assert "0 of 6 files" in done.stdout
+
+
 def test_verdicts_on_differences_with_known_answers():
     assert verdict([0.0, 0.0], 0.0) == "reproduced"
     assert verdict([0.4, -0.4, 0.3], 0.5) == "reproduced"

@@ -24,11 +24,12 @@ class Engine:
 
     module: str
     function: str
+    home: Path = Path(lockstep.__path__[0]).parent
 
     @cached_property
     def symbols(self) -> dict[str, str]:
         """Each symbol with its digest."""
-        return reach(Source(Path(lockstep.__path__[0]).parent), self.module, self.function).symbols
+        return reach(Source(self.home, engine=self.home), self.module, self.function).symbols
 
     @cached_property
     def digest(self) -> str:

@@ -17,12 +17,12 @@ MARKS: dict[str, dict[str, Any]] = {
     "not expressible": {"marker": "_", "s": 22, "color": MUTED, "linewidths": 1},
 }
 NAMES = {"lockstep": "lockstep", "snakemake": "Snakemake", "dvc": "DVC", "pytask": "pytask"}
-LINES = {
-    "lockstep": ("lockstep", PALETTE[0], "o"),
-    "lockstep-first": ("lockstep, first check", PALETTE[0], "D"),
-    "snakemake": ("Snakemake", PALETTE[2], "s"),
-    "dvc": ("DVC", PALETTE[1], "^"),
-    "pytask": ("pytask", PALETTE[3], "v"),
+LINES = {  # name, colour, marker, and by how many points its label is moved up
+    "lockstep": ("lockstep", PALETTE[0], "o", 0),
+    "lockstep-first": ("lockstep, first check", PALETTE[0], "D", 0),
+    "snakemake": ("Snakemake", PALETTE[2], "s", 0),
+    "dvc": ("DVC", PALETTE[1], "^", 4),
+    "pytask": ("pytask", PALETTE[3], "v", -4),
 }
 Cells = dict[tuple[str, str], list[str]]  # verdicts by (edit, arrangement), one for each seed
 
@@ -92,7 +92,7 @@ def draw_times(run: Run, made: list[Input]) -> None:
     sizes = sorted({row["posts"] for row in rows})
     with figure(run.figure("times.svg"), height=3.6) as (_, axes):
         for asked in dict.fromkeys(row["asked"] for row in rows):
-            name, colour, marker = LINES[asked]
+            name, colour, marker, up = LINES[asked]
             seconds = [
                 [row["cpu_seconds"] for row in rows if (row["asked"], row["posts"]) == (asked, n)] for n in sizes
             ]
@@ -101,12 +101,13 @@ def draw_times(run: Run, made: list[Input]) -> None:
             axes.plot(sizes, means, color=colour, linestyle=style, marker=marker, markersize=4.5)
             for size, values in zip(sizes, seconds, strict=True):
                 axes.plot([size] * len(values), values, linestyle="", marker=marker, markersize=2.5, color=colour)
-            offset = {"textcoords": "offset points", "xytext": (8, 0)}
+            offset = {"textcoords": "offset points", "xytext": (8, up)}
             axes.annotate(name, (sizes[-1], means[-1]), color=colour, va="center", **offset)
         axes.set_xscale("log")
         axes.set_yscale("log")
         axes.set_xlim(sizes[0] * 0.8, sizes[-1] * 5)
         axes.set_xticks(sizes, [f"{size:,}" for size in sizes])
+        axes.yaxis.set_major_formatter("{x:g}")
         axes.minorticks_off()
         axes.set_xlabel("posts, of four steps each")
         axes.set_ylabel("CPU seconds of a check")

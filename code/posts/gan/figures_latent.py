@@ -93,7 +93,8 @@ def draw_ranking(run: Run) -> None:
         for metric in MEASURES
         for source in SOURCES
     }
-    with figure(run.figure("ranking.svg"), height=2.0) as (_, axes):
+    data = [{"measure": metric, "pictures": source, "mean": value} for (metric, source), value in means.items()]
+    with figure(run.figure("ranking.svg"), height=2.0, data=data) as (_, axes):
         for (source, name), colour in zip(SOURCES.items(), (INK, PALETTE[1], PALETTE[0]), strict=True):
             heights = []
             for place, (metric, (_, unit, digits, sign)) in enumerate(MEASURES.items()):

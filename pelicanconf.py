@@ -13,6 +13,7 @@ SITENAME = SITE["name"]
 AUTHOR = SITE["author"]
 SITESUBTITLE = SITE["description"]
 LINKS = tuple((link["name"], link["url"]) for link in SITE.get("links", []))
+MENU = (("Evidence", "evidence/"), ("Skills", "skills/"), ("About", "about/"))
 SOURCE_URL = SITE.get("source", "")
 SITEURL = ""
 RELATIVE_URLS = True

@@ -15,6 +15,7 @@ from lockstep.errors import CheckFailed, LockstepError, Problem
 from lockstep.project import Project
 from lockstep.site.citations import Bibliography
 from lockstep.site.markdown import Bindings, Page
+from lockstep.site.notes import Notes
 
 failures: list[Problem] = []
 read: set[Path] = set()
@@ -39,7 +40,7 @@ class Reader(MarkdownReader):
         self.environment.globals["source_url"] = self.settings.get("SOURCE_URL", "").rstrip("/")
         self.extension = Bindings(self.render, self.settings.get("SOURCE_URL", ""))
         markdown = self.settings["MARKDOWN"]
-        own = {**markdown, "extensions": [*markdown["extensions"], self.extension]}
+        own = {**markdown, "extensions": [*markdown["extensions"], self.extension, Notes()]}
         self.settings = {**self.settings, "MARKDOWN": own}
 
     def read(self, source_path: str) -> tuple[str, dict[str, Any]]:

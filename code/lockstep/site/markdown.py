@@ -119,7 +119,6 @@ class Binder(Treeprocessor):
         for paragraph in list(root.iter("p")):
             self.block(paragraph, parents)
         self.links(root, parents)
-        self.box(root)
 
     def links(self, root: etree.Element, parents: dict[etree.Element, etree.Element]) -> None:
         """Every inline binding below an element."""
@@ -130,18 +129,6 @@ class Binder(Treeprocessor):
             if kind in BLOCK:
                 raise LockstepError(f"{kind}:{target} must stand alone in its paragraph")
             self.put(link, parents, self.render(kind, target, "".join(link.itertext()), inner=self.inner(link)))
-
-    def box(self, root: etree.Element) -> None:
-        """The section "In sixty seconds" stands in a box of its own."""
-        children = list(root)
-        for number, child in enumerate(children):
-            if child.tag == "h2" and "".join(child.itertext()).strip().lower() == "in sixty seconds":
-                section = etree.Element("section", {"class": "sixty"})
-                end = next((i for i in range(number + 1, len(children)) if children[i].tag == "h2"), len(children))
-                for member in children[number:end]:
-                    root.remove(member)
-                    section.append(member)
-                root.insert(number, section)
 
     def block(self, paragraph: etree.Element, parents: dict[etree.Element, etree.Element]) -> None:
         """A paragraph that holds nothing but a figure, a table or an excerpt."""

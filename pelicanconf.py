@@ -57,10 +57,12 @@ MARKDOWN = {
         "markdown.extensions.fenced_code",
         "markdown.extensions.codehilite",
         "markdown.extensions.toc",
+        "markdown.extensions.smarty",
     ],
     "extension_configs": {
         "markdown.extensions.codehilite": {"css_class": "highlight", "guess_lang": False},
         "markdown.extensions.toc": {"toc_depth": "2-3"},
+        "markdown.extensions.smarty": {"smart_dashes": False, "smart_ellipses": False},
     },
     "output_format": "html5",
 }

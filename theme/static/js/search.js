@@ -30,7 +30,8 @@ async function show(text, list, status) {
 }
 
 function build(root) {
-  const input = element("input", { type: "search", placeholder: "Search", autocomplete: "off", spellcheck: false });
+  const input = element("input", { type: "text", inputMode: "search", placeholder: "Search", autocomplete: "off", spellcheck: false });
+  input.setAttribute("role", "searchbox"); // of the type "search" it would take the first Escape for itself
   input.setAttribute("aria-label", "Search this site");
   const status = element("p", { className: "status" }), list = element("ol");
   status.setAttribute("role", "status");

@@ -51,5 +51,5 @@ def write(generator: Any, writer: Any, project: Project) -> None:
                 slug=slug,
                 file=file,
                 files=found,
-                about=(file["path"], f"{file['path']}: code behind the numbers of the site, as it ran."),
+                about=(file["path"], f"{file['path']}: code behind the numbers of the site."),
             )

@@ -18,19 +18,19 @@ from html import unescape
 from pathlib import Path
 from typing import Any
 
-INK, MUTED, GRID = "#1c1b1a", "#6b6862", "#dcd8d0"
-# Okabe and Ito's colours, without the yellow that vanishes on white: told apart with any colour vision
-PALETTE = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00")
+INK, MUTED, GRID = "#1d1b18", "#635e55", "#dcd7cc"
+# after Okabe and Ito, darkened: the first four can carry text, all are told apart with any colour vision
+PALETTE = ("#14478f", "#b84300", "#2c8163", "#a8578f", "#5b93d6", "#ad8a00")
 DARK = {
-    INK: "#e8e4dc",
-    MUTED: "#a19c93",
-    GRID: "#3a3833",
-    "#0072b2": "#5cb3e6",
-    "#d55e00": "#f08a4b",
-    "#009e73": "#3fc99d",
-    "#cc79a7": "#e3a0c6",
-    "#56b4e9": "#8fd0f5",
-    "#e69f00": "#f2bd55",
+    INK: "#e7e2d8",
+    MUTED: "#a8a195",
+    GRID: "#38352f",
+    "#14478f": "#4f97ee",
+    "#b84300": "#f0804a",
+    "#2c8163": "#7fdcb0",
+    "#a8578f": "#d884bd",
+    "#5b93d6": "#b4cff5",
+    "#ad8a00": "#eebf3a",
 }
 FAMILY = "Source Serif 4"
 FONT = Path(__file__).parent / "fonts" / "source-serif-4.ttf"
@@ -171,3 +171,12 @@ def tiles(images: Any, columns: int, side: int, gap: int = 2) -> Any:
         top, left = (number // columns) * (side + gap), (number % columns) * (side + gap)
         sheet[top : top + side, left : left + side] = 1 - np.asarray(image).reshape(side, side)
     return sheet
+
+
+def show(axes: Any, sheet: Any) -> None:
+    """A grey picture in [0, 1] as ink of more or less cover: the page shines through where it is white."""
+    import numpy as np
+    from matplotlib.colors import to_rgb
+
+    cover = 1 - np.asarray(sheet, dtype=np.float32)
+    axes.imshow(np.dstack([*(np.full_like(cover, part) for part in to_rgb(INK)), cover]), interpolation="none")

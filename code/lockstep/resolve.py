@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
@@ -217,7 +218,10 @@ class Resolver:
             raise QueryError(f"there is no figure {target}{nearest(target, there)}")
         if target.startswith("figures/") and target not in made:
             raise QueryError(f"no recorded run made {target}{nearest(target, made)}")
-        return {"src": target, "alt": text, "name": path.stem}
+        width, height = _size(path)
+        data = target.removesuffix(path.suffix) + ".csv"
+        shown = {"src": target, "alt": text, "name": path.stem, "width": width, "height": height}
+        return shown | {"data": data if data in made else ""}
 
     def _code(self, target: str, text: str) -> dict[str, Any]:
         return excerpts.excerpt(self.post, self.freshness, target)
@@ -233,6 +237,16 @@ class Resolver:
             raise QueryError(f"the demo {target} has nothing to load: no recorded run wrote to run.demo(…)")
         size = sum((self.post.folder / place).stat().st_size for place in made)
         return {"name": target, "script": f"demo/{target}.js", "files": sorted(made), "megabytes": f"{size / 1e6:.1f}"}
+
+
+def _size(path: Path) -> tuple[int, int]:
+    """Width and height of an SVG in CSS pixels, or zeros where it does not say."""
+    head = path.read_text(encoding="utf-8", errors="ignore")[:2000]
+    sides = [re.search(rf'\b{side}="([\d.]+)(pt|px)?"', head) for side in ("width", "height")]
+    if path.suffix != ".svg" or not all(sides):
+        return 0, 0
+    width, height = (round(float(m[1]) * (4 / 3 if m[2] == "pt" else 1)) for m in sides if m)
+    return width, height
 
 
 def _with_unit(column: str, cells: list[dict[str, Any]]) -> str:

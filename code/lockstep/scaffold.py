@@ -19,14 +19,14 @@ from pathlib import Path
 
 from lockstep.errors import LockstepError, ProjectError, nearest
 from lockstep.files import write_whole
+from lockstep.header import KINDS
 from lockstep.project import Post, Project
 
-KINDS = ("paper", "capstone", "design")
 TEMPLATES = Path(__file__).parent / "templates"
 TASKS = frozenset(
     "build check status why run reproduce accept diff merge new test bench serve livereload clean publish".split()
 )
-OUTPUT = frozenset({"theme"})  # what the generated site keeps beside the posts
+OUTPUT = frozenset({"skills", "tags", "theme"})  # what the generated site keeps beside the posts
 
 
 def create(project: Project, slug: str, kind: str) -> list[Path]:

@@ -13,8 +13,11 @@ from lockstep import bindings
 from lockstep.colophon import colophon
 from lockstep.errors import CheckFailed, LockstepError, Problem
 from lockstep.project import Project
+from lockstep.site import related
 from lockstep.site.citations import Bibliography
+from lockstep.site.details import details
 from lockstep.site.markdown import Bindings, Page
+from lockstep.site.notes import Notes
 
 failures: list[Problem] = []
 read: set[Path] = set()
@@ -39,7 +42,7 @@ class Reader(MarkdownReader):
         self.environment.globals["source_url"] = self.settings.get("SOURCE_URL", "").rstrip("/")
         self.extension = Bindings(self.render, self.settings.get("SOURCE_URL", ""))
         markdown = self.settings["MARKDOWN"]
-        own = {**markdown, "extensions": [*markdown["extensions"], self.extension]}
+        own = {**markdown, "extensions": [*markdown["extensions"], self.extension, Notes()]}
         self.settings = {**self.settings, "MARKDOWN": own}
 
     def read(self, source_path: str) -> tuple[str, dict[str, Any]]:
@@ -55,7 +58,7 @@ class Reader(MarkdownReader):
         try:
             content, metadata, shown = self.again(kept) if kept else self.anew(path, page, source_path)
         except LockstepError as error:
-            failures.append(Problem(relative, 1, str(error)))
+            failures.extend(error.problems if isinstance(error, CheckFailed) else [Problem(relative, 1, str(error))])
             raise
         except Exception as error:
             failures.append(Problem(relative, 1, f"{type(error).__name__}: {error}"))
@@ -69,12 +72,14 @@ class Reader(MarkdownReader):
     def anew(self, path: Path, page: Page, source_path: str) -> tuple[str, dict[str, Any], dict[str, Any]]:
         """Convert the source and verify it: content, metadata, and what the templates show beside."""
         content, metadata = super().read(source_path)
+        more = details(page, content, str(metadata.get("summary", "")), self.convert)
         self.verify(path, page)
         ran = page.resolver is not None and page.resolver.post.declaration.exists()
         shown = {
             "references": page.references(),
             "colophon": colophon(page.resolver) if page.resolver and ran else {},
             "toc": self.contents if path.name == "index.md" else "",
+            **more,
         }
         return content, metadata, shown
 
@@ -87,6 +92,11 @@ class Reader(MarkdownReader):
         self.meta = {name: list(values) for name, values in meta.items()}  # converting the summary empties it
         self.contents = getattr(self._md, "toc", "")  # the summary, converted next, has none
         return super()._parse_metadata(meta)
+
+    def convert(self, text: str) -> str:
+        """Markdown of the header, with its bindings, after the text has been read."""
+        self._md.reset()
+        return self._md.convert(text)
 
     def verify(self, path: Path, page: Page) -> None:
         """What the source binds is what the page shows. Raises LockstepError."""
@@ -127,3 +137,4 @@ def complete(generator: Any) -> None:
     """Articles that Pelican dropped are found by counting, here and in generate.py."""
     if failures:
         raise CheckFailed(failures)
+    related.connect(generator)

@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-import math_core
 from markdown import Markdown
 from markdown.extensions import Extension
 from markdown.inlinepatterns import InlineProcessor
@@ -22,6 +21,7 @@ from lockstep.errors import LockstepError
 from lockstep.project import Post
 from lockstep.resolve import Resolver
 from lockstep.site.citations import Bibliography
+from lockstep.site.mathml import Math
 
 SCHEME = re.compile(rf"({'|'.join((*INLINE, *BLOCK))}):(.*)", re.DOTALL)
 
@@ -46,7 +46,7 @@ class Page:
         fields = self.resolver.resolve(kind, target, text)
         self.rendered.append((kind, target))
         if "source" in fields and kind == "reported":
-            fields["source_html"] = self.bibliography.cite([fields["source"]], self.cited)
+            fields["source_html"] = self.bibliography.cite([fields["source"]], self.cited, shown=False)
         return fields | {"id": f"{self.slug}-{len(self.rendered)}"}
 
     def references(self) -> list[dict[str, str]]:
@@ -72,26 +72,6 @@ class Bindings(Extension):
         md.treeprocessors.register(Binder(self, md), "bindings", 10)
 
 
-class Math(InlineProcessor):
-    """LaTeX to MathML. Raises LockstepError for a formula that does not parse."""
-
-    converter = math_core.LatexToMathML(fancy_error=False)
-
-    def __init__(self, pattern: str, md: Markdown, display: bool):
-        super().__init__(pattern, md)
-        self.compiled_re = re.compile(pattern, re.DOTALL)
-        self.display = display
-
-    def handleMatch(self, m: re.Match[str], data: str) -> tuple[str, int, int]:  # type: ignore[override]
-        try:
-            html = self.converter.convert_with_local_state(m[1].strip(), displaystyle=self.display)
-        except math_core.LatexError as error:
-            raise LockstepError(f"the formula ${m[1]}$ is not understood: {error}") from None
-        if self.display:
-            html = f'<span class="display-math">{html}</span>'
-        return self.md.htmlStash.store(html), m.start(0), m.end(0)
-
-
 class Citation(InlineProcessor):
     """`[@key]`, `[@one; @two]`."""
 
@@ -103,7 +83,7 @@ class Citation(InlineProcessor):
         page = self.extension.page
         assert page is not None
         keys = [key.strip().removeprefix("@") for key in m[1].split(";")]
-        html = f"({page.bibliography.cite(keys, page.cited)})"
+        html = f'<span class="binding">({page.bibliography.cite(keys, page.cited)})</span>'
         return self.md.htmlStash.store(html), m.start(0), m.end(0)
 
 
@@ -119,7 +99,6 @@ class Binder(Treeprocessor):
         for paragraph in list(root.iter("p")):
             self.block(paragraph, parents)
         self.links(root, parents)
-        self.box(root)
 
     def links(self, root: etree.Element, parents: dict[etree.Element, etree.Element]) -> None:
         """Every inline binding below an element."""
@@ -130,18 +109,6 @@ class Binder(Treeprocessor):
             if kind in BLOCK:
                 raise LockstepError(f"{kind}:{target} must stand alone in its paragraph")
             self.put(link, parents, self.render(kind, target, "".join(link.itertext()), inner=self.inner(link)))
-
-    def box(self, root: etree.Element) -> None:
-        """The section "In sixty seconds" stands in a box of its own."""
-        children = list(root)
-        for number, child in enumerate(children):
-            if child.tag == "h2" and "".join(child.itertext()).strip().lower() == "in sixty seconds":
-                section = etree.Element("section", {"class": "sixty"})
-                end = next((i for i in range(number + 1, len(children)) if children[i].tag == "h2"), len(children))
-                for member in children[number:end]:
-                    root.remove(member)
-                    section.append(member)
-                root.insert(number, section)
 
     def block(self, paragraph: etree.Element, parents: dict[etree.Element, etree.Element]) -> None:
         """A paragraph that holds nothing but a figure, a table or an excerpt."""
@@ -158,7 +125,7 @@ class Binder(Treeprocessor):
         else:
             return
         paragraph.remove(child)
-        paragraph.text = self.md.htmlStash.store(f"<div>{html}</div>")
+        paragraph.text = self.md.htmlStash.store(html)
 
     def caption(self, paragraph: etree.Element, parents: dict[etree.Element, etree.Element]) -> str:
         """The paragraph right after a figure, if it is wholly in emphasis; it moves into the figure."""

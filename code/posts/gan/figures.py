@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import torch
-from lockstep.figures import INK, MUTED, PALETTE, figure, tiles
+from lockstep.figures import INK, MUTED, PALETTE, figure, show, tiles
 
 from posts.gan.data import split_images
 from posts.gan.evaluate import load_generator, nearest_centre, sample
@@ -40,7 +40,7 @@ def draw_samples(run: Run, trained: Input) -> None:
         rows.append(sample(generator, SHOWN, 0))
     side = int(rows[0].shape[1] ** 0.5)
     with figure(run.figure("samples.svg"), height=6.6) as (_, axes):
-        axes.imshow(tiles(torch.cat(rows).numpy(), SHOWN, side), cmap="gray", vmin=0, vmax=1, interpolation="none")
+        show(axes, tiles(torch.cat(rows).numpy(), SHOWN, side))
         middles = [number * (side + 2) + side / 2 for number in range(len(rows))]
         axes.set_yticks(middles, [str(epoch) for epoch in kept])
         axes.set_ylabel("epoch")
@@ -65,7 +65,7 @@ def draw_likelihood(run: Run, scored: list[Input], longer: list[Input]) -> None:
             label(axes, "one seed, going on", (further[0][-1], further[1][-1]), (0, -16), PALETTE[2], "right")
             epochs = further[0]
         axes.axhline(published.value, color=PALETTE[1], linewidth=1, linestyle=(0, (5, 3)))
-        label(axes, "published", (epochs[-1], published.value), (0, 5), PALETTE[1], "right")
+        label(axes, "published", (epochs[-1], published.value), (0, 9), PALETTE[1], "right")
         axes.set_xlabel("epoch")
         axes.set_ylabel("validation log-likelihood, nats")
 
@@ -143,7 +143,7 @@ def draw_neighbours(run: Run, trained: Input) -> None:
     side = int(train_NX.shape[1] ** 0.5)
     with figure(run.figure("neighbours.svg"), height=1.7) as (_, axes):
         sheet = tiles(torch.cat([samples_SX, nearest_SX]).numpy(), SHOWN, side)
-        axes.imshow(sheet, cmap="gray", vmin=0, vmax=1, interpolation="none")
+        show(axes, sheet)
         axes.set_yticks([side / 2, side * 1.5 + 2], ["sample", "nearest"])
         bare(axes)
 

@@ -124,7 +124,7 @@ quality_baselines = gan.stage("quality:measure_baselines", name="quality-baselin
 latent = gan.stage("latent:explore", each=train, over=[classifier])
 theory = gan.stage("theory:discriminate", seed=range(5))
 ring = gan.stage("ring:fit", variant=VARIANTS, seed=range(5))
-demo = gan.stage("demo:publish", over=[train, latent])
+demo = gan.stage("demo:publish", over=[train, critic, latent])
 draw_theory = gan.stage("figures_theory:draw", name="figures-theory", over=[theory, ring])
 draw_latent = gan.stage(
     "figures_latent:draw",

@@ -259,12 +259,20 @@ class Resolver:
         if not (folder / f"{target}.js").is_file():
             raise QueryError(f"there is no demo {target}{nearest(target, [p.stem for p in folder.glob('*.js')])}")
         made = {
-            place for line in self.post.ledger.lines.values() for place in line.outputs if place.startswith("demo/")
+            place: digest
+            for line in self.post.ledger.lines.values()
+            for place, digest in sorted(line.outputs.items())
+            if place.startswith("demo/")
         }
-        if not made:
+        poster = f"demo/{target}.svg"
+        digests = {place: digest for place, digest in made.items() if place != poster}
+        if not digests:
             raise QueryError(f"the demo {target} has nothing to load: no recorded run wrote to run.demo(…)")
-        size = sum((self.post.folder / place).stat().st_size for place in made)
-        return {"name": target, "script": f"demo/{target}.js", "files": sorted(made), "megabytes": f"{size / 1e6:.1f}"}
+        size = sum((self.post.folder / place).stat().st_size for place in digests)
+        width, height = _size(self.post.folder / poster) if poster in made else (0, 0)
+        shown = {"poster": poster if poster in made else "", "width": width, "height": height}
+        shown |= {"name": target, "script": f"demo/{target}.js", "megabytes": f"{size / 1e6:.1f}"}
+        return shown | {"digests": digests}
 
 
 def _size(path: Path) -> tuple[int, int]:

@@ -23,7 +23,7 @@ def start(pelican: Any) -> None:
 
 def note(path: str, context: dict[str, Any]) -> None:
     """Called for each page that was written."""
-    content = context.get("article") or context.get("page")
+    content = context.get("article") or context.get("page") or context.get("post")
     if content is not None and content.status != "published":
         return
     date = getattr(content, "modified", None) or getattr(content, "date", None)

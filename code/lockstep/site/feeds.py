@@ -12,6 +12,8 @@ from html.parser import HTMLParser
 from typing import Any
 from urllib.parse import urljoin
 
+from lockstep.site.links import resolved
+
 UNWRAPPED = frozenset({"button", "data", "span"})  # without its class, a span says nothing
 DROPPED = frozenset({"script", "style", "noscript", "template", "input", "select", "dialog"})
 VOID = frozenset("area base br col embed hr img input link meta source track wbr".split())
@@ -98,4 +100,4 @@ def plain(context: Any, feed: Any) -> None:
     for item in feed.items:
         for part in ("content", "description"):
             if item.get(part):
-                item[part] = plain_html(item[part], item["link"])
+                item[part] = plain_html(resolved(item[part], context["SITEURL"]), item["link"])

@@ -37,7 +37,7 @@ def head(context: dict[str, Any], settings: dict[str, Any]) -> dict[str, Any]:
     """Title, description, canonical address, picture, kind and structured data of the page being written."""
     site, article, page = settings["SITEURL"], context.get("article"), context.get("page")
     place = address(context.get("output_file", ""))
-    name, description = PAGES.get(place, (settings["SITENAME"], settings["SITESUBTITLE"]))
+    name, description = context.get("about") or PAGES.get(place, (settings["SITENAME"], settings["SITESUBTITLE"]))
     if tag := context.get("tag"):
         name, description = f"Posts about {tag}", f"What {settings['SITENAME']} has about {tag}."
     told: dict[str, Any] = {"title": name, "description": description, "url": f"{site}/{place}" if site else ""}

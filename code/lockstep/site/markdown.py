@@ -18,8 +18,10 @@ from pygments.lexers import get_lexer_by_name
 
 from lockstep.bindings import BLOCK, INLINE
 from lockstep.errors import LockstepError
+from lockstep.evidence import Evidence, Place
 from lockstep.project import Post
 from lockstep.resolve import Resolver
+from lockstep.site import links
 from lockstep.site.citations import Bibliography
 from lockstep.site.mathml import Math
 
@@ -28,13 +30,20 @@ SCHEME = re.compile(rf"({'|'.join((*INLINE, *BLOCK))}):(.*)", re.DOTALL)
 
 @dataclass
 class Page:
-    """What one page reads from, and what was rendered on it."""
+    """What one page reads from, and what was rendered on it. `part` is the one being rendered, "text" or "summary";
+    a page that is not `listed` is not in the evidence."""
 
     slug: str
     post: Post | None
     bibliography: Bibliography
     rendered: list[tuple[str, str]] = field(default_factory=list)
     cited: list[str] = field(default_factory=list)
+    part: str = "text"
+    listed: bool = True
+    evidence: Evidence = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.evidence = Evidence(self.slug)
 
     @property
     def resolver(self) -> Resolver | None:
@@ -47,20 +56,26 @@ class Page:
         self.rendered.append((kind, target))
         if "source" in fields and kind == "reported":
             fields["source_html"] = self.bibliography.cite([fields["source"]], self.cited, shown=False)
-        return fields | {"id": f"{self.slug}-{len(self.rendered)}"}
+        return self.linked(fields | {"id": f"{self.slug}-{len(self.rendered)}"}, self.part)
+
+    def linked(self, fields: dict[str, Any], where: str) -> dict[str, Any]:
+        """With the address of its code, and of its row in the evidence."""
+        more = {"code_url": links.code(fields["code"])} if fields.get("code") else {}
+        if fields["kind"] in ("measured", "claim"):
+            row = self.evidence.add(fields | more, Place(f"{fields['id']}-at", where))
+            more["evidence_url"] = links.evidence(row) if self.listed else ""
+        return fields | more
 
     def references(self) -> list[dict[str, str]]:
         return [{"key": key, "html": self.bibliography.entry(key)} for key in sorted(set(self.cited))]
 
 
 class Bindings(Extension):
-    """`render` turns a binding's fields into HTML; `page` is set for each document. `source_url` is where the
-    code of the project can be read, or nothing."""
+    """`render` turns a binding's fields into HTML; `page` is set for each document."""
 
-    def __init__(self, render: Callable[[dict[str, Any]], str], source_url: str = ""):
+    def __init__(self, render: Callable[[dict[str, Any]], str]):
         super().__init__()
         self.render = render
-        self.source_url = source_url.rstrip("/")
         self.page: Page | None = None
 
     def extendMarkdown(self, md: Markdown) -> None:
@@ -147,14 +162,13 @@ class Binder(Treeprocessor):
         if kind == "code":
             lexer, formatter = get_lexer_by_name(fields["language"]), HtmlFormatter(nowrap=True)
             fields["html"] = highlight(fields["source"], lexer, formatter)
-            if base := self.extension.source_url:
-                fields["url"] = f"{base}/{fields['path']}#L{fields['first']}-L{fields['last']}"
+            fields["url"] = links.code(fields)
         if kind == "table":
             rows: Any = fields["rows"]
             cells: list[dict[str, Any]] = [cell for row in rows for cell in row if "fields" in cell]
             for number, cell in enumerate(cells, start=1):
                 own: dict[str, Any] = {"kind": "measured", "id": f"{fields['id']}-{number}"}
-                cell["html"] = self.extension.render(cell["fields"] | own)
+                cell["html"] = self.extension.render(page.linked(cell["fields"] | own, "table"))
         return self.extension.render(fields)
 
     def inner(self, element: etree.Element) -> str:

@@ -30,9 +30,12 @@ ROOT = Path(__file__).parents[2]
 SCRIPTS = ROOT / "code/posts/gan/demo"
 PUBLISHED = ROOT / "content/gan/demo"
 LOADED = ("generator", "discriminator", "directions", "examples")
-POLICY = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'"
-PAGE = """<!doctype html><html lang="en"><title>Demo</title><link rel="stylesheet" href="site.css">
-<link rel="stylesheet" href="demo.css"><main class="post"><div class="body">{figure}</div></main></html>"""
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; connect-src 'self'"
+)
+PAGE = """<!doctype html><html lang="en"><title>Demo</title><link rel="icon" href="theme/icon.svg">
+<link rel="stylesheet" href="theme/css/site.css">
+<link rel="stylesheet" href="theme/css/demo.css"><main class="post"><div class="body">{figure}</div></main></html>"""
 
 
 class Handler(SimpleHTTPRequestHandler):
@@ -255,8 +258,7 @@ def site(tmp_path_factory):
     (folder / "index.html").write_text(PAGE.format(figure=figure))
     for source in (SCRIPTS, PUBLISHED):
         shutil.copytree(source, folder / "demo", dirs_exist_ok=True)
-    for name in ("site", "demo"):
-        shutil.copy(ROOT / f"theme/static/css/{name}.css", folder)
+    shutil.copytree(ROOT / "theme/static", folder / "theme")
     with served(folder) as address:
         yield folder, address
 
@@ -270,7 +272,7 @@ def opened(browser, address, **options):
     page.goto(address, wait_until="networkidle")
     yield page
     page.close()
-    assert [error for error in errors if "favicon" not in error and "404" not in error] == []
+    assert [error for error in errors if "404" not in error] == []
 
 
 @pytest.fixture
@@ -317,12 +319,12 @@ def test_nothing_heavy_is_fetched_before_the_button_is_pressed(browser, site):
         asked: list[str] = []
         page.on("request", lambda request: asked.append(request.url.rpartition("/")[2]))
         page.goto(site[1], wait_until="networkidle")
-        assert set(asked) - {"favicon.ico"} == {"", "site.css", "demo.css", "draw.js", "model.js", "draw.svg"} | {
-            name for name in asked if name.endswith(".woff2")
-        }
+        light = {"", "site.css", "demo.css", "draw.js", "model.js", "draw.svg", "icon.svg"}
+        assert {"draw.js", "draw.svg"} <= {name for name in asked if not name.endswith(".woff2")} <= light
         asked.clear()
         begin(page)
-        assert sorted(asked) == sorted(f"{name}.safetensors" for name in LOADED)
+        heavy = [name for name in asked if not name.endswith(".woff2")]
+        assert sorted(heavy) == sorted(f"{name}.safetensors" for name in LOADED)
 
 
 def test_the_demo_opens_with_the_posters_digits_and_what_the_discriminator_thinks_of_each(page):
@@ -368,11 +370,22 @@ def test_a_file_that_was_tampered_with_is_refused(browser, site, name):
         begin(page)  # and the right file, asked for again, runs
 
 
+LOAD = "import('/demo/model.js').then(({ load }) => load('generator', %s)).catch((error) => error.message)"
+
+
 def test_a_file_that_no_run_recorded_is_refused(page):
-    load = "import('/demo/model.js').then(({ load }) => load('generator', %s)).catch((error) => error.message)"
-    assert "is not the file of the ledger" in page.evaluate(load % "undefined")
     recorded = line("demo")["outputs"]["demo/generator.safetensors"]
-    assert page.evaluate(load % f"'{recorded}'")["digest"] == recorded
+    assert page.evaluate(LOAD % "undefined") == "generator.safetensors is in no ledger"
+    assert page.evaluate(LOAD % f"'{recorded}'")["digest"] == recorded
+
+
+def test_without_a_secure_connection_the_page_says_that_it_compared_nothing(page):
+    page.add_init_script("Object.defineProperty(Crypto.prototype, 'subtle', { get: () => undefined })")
+    page.reload()
+    begin(page)
+    expect(page.locator(".artefacts")).to_contain_text("Not compared with the ledger")
+    assert page.get_by_text("matches the ledger").count() == 0
+    assert page.evaluate(LOAD % "undefined") == "generator.safetensors is in no ledger"
 
 
 def test_a_file_that_is_missing_is_told_and_can_be_asked_for_again(browser, site):

@@ -107,9 +107,10 @@ export async function load(name, recorded) {
   const buffer = await response.arrayBuffer();
   const bytes = globalThis.crypto?.subtle && new Uint8Array(await crypto.subtle.digest("SHA-256", buffer));
   const digest = bytes ? Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("") : null;
-  if (!recorded || (digest && digest !== recorded)) {
-    throw new Error(`${file} is not the file of the ledger: its SHA-256 starts with ${digest?.slice(0, 12)}, ` +
-      `recorded is ${recorded?.slice(0, 12)}`);
+  if (!recorded) throw new Error(`${file} is in no ledger`);
+  if (digest && digest !== recorded) {
+    const [found, expected] = [digest, recorded].map((whole) => whole.slice(0, 12));
+    throw new Error(`${file} is not the file of the ledger: its SHA-256 starts with ${found}, recorded is ${expected}`);
   }
   return { name, digest, tensors: parseSafetensors(buffer) };
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import unicodedata
 from functools import cached_property
 from pathlib import Path
@@ -16,6 +17,7 @@ PAPER, INK, MUTED, RULE, ACCENT = "#fbfaf7", "#1c1b1a", "#625e57", "#dcd8d0", "#
 HERO, GAP = 156, 24  # the size of the number, and its distance from what belongs to it
 COLOURS = 64  # text on paper has few; the file is a third of what it would be
 REGULAR, SEMIBOLD = 400, 600
+_APOSTROPHE = re.compile(r"(?<=\w)'")
 
 
 class Card:
@@ -115,13 +117,16 @@ class Card:
     def font(self, size: int, weight: int) -> ImageFont.FreeTypeFont:
         if (size, weight) not in self._fonts:
             font = ImageFont.truetype(str(self.path), size, layout_engine=ImageFont.Layout.BASIC)
-            font.set_variation_by_axes([weight])
+            wanted = {b"Weight": weight, b"Optical Size": size}
+            axes: Any = font.get_variation_axes()
+            values = [min(max(wanted.get(a["name"], a["default"]), a["minimum"]), a["maximum"]) for a in axes]
+            font.set_variation_by_axes(values)
             self._fonts[size, weight] = font
         return self._fonts[size, weight]
 
     def printable(self, text: str) -> str:
         """Without the characters that the font lacks: boxes would stand in their place."""
-        whole = unicodedata.normalize("NFC", " ".join(text.split()))
+        whole = unicodedata.normalize("NFC", _APOSTROPHE.sub("’", " ".join(text.split())))
         return "".join(character for character in whole if character == " " or self.has(character))
 
     def has(self, text: str) -> bool:

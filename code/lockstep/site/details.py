@@ -21,7 +21,7 @@ from lockstep.site.markdown import Page
 
 LONGEST = 200  # characters of a description, about what search engines and messengers show
 _HEADING = re.compile(r'<h([2-6])\b[^>]*\bid="([^"]+)"[^>]*>(.*?)</h\1>', re.DOTALL)
-_SIZE = re.compile(r'<svg\b[^>]*\bviewBox="\s*[\d.-]+[ ,]+[\d.-]+[ ,]+([\d.]+)[ ,]+([\d.]+)')
+_SIZE = re.compile(r'<svg\b[^>]*\bviewBox=["\']\s*[\d.-]+[ ,]+[\d.-]+[ ,]+([\d.]+)[ ,]+([\d.]+)')
 
 
 def details(page: Page, content: str, summary: str, convert: Callable[[str], str]) -> dict[str, Any]:
@@ -34,7 +34,7 @@ def details(page: Page, content: str, summary: str, convert: Callable[[str], str
         return {}
     prose = bindings.parse(post.prose.read_text(encoding="utf-8"))
     return {
-        "headlines": [_inner(convert(text)) for _, text in header.items(prose, "headline")],
+        "headlines": [_inner(convert(_without_markup(text))) for _, text in header.items(prose, "headline")],
         "numbers": [asdict(number) for number in header.headlines(prose)],
         "thumbnail": _thumbnail(post, prose),
         "minutes": header.minutes(prose),
@@ -47,6 +47,15 @@ def details(page: Page, content: str, summary: str, convert: Callable[[str], str
 def elsewhere(html: str, page: str, siteurl: str) -> str:
     """A piece of a page as another page shows it: links to places of its own page lead there."""
     return html.replace(' href="#', f' href="{siteurl}/{escape(page)}#')
+
+
+def _without_markup(text: str) -> str:
+    """Markdown whose HTML is text, but in the targets of its bindings."""
+    shown, at = [], 0
+    for match in bindings.LINK.finditer(text):
+        shown += [text[at : match.end(1)].replace("<", "&lt;"), text[match.end(1) : match.end()]]
+        at = match.end()
+    return "".join([*shown, text[at:].replace("<", "&lt;")])
 
 
 def _inner(html: str) -> str:

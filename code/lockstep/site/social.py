@@ -16,7 +16,7 @@ from typing import Any
 from lockstep.errors import LockstepError
 from lockstep.files import write_whole
 
-FONT = "static/fonts/source-serif-4-latin-wght-normal.woff2"
+FONT = "static/fonts/source-serif-4.woff2"
 DESIGN = 1  # of the layout in card.py: another number draws every picture anew
 KINDS = {"paper": "Paper implementation", "capstone": "Capstone", "design": "System design"}
 
@@ -61,6 +61,8 @@ def _font_path(settings: dict[str, Any]) -> Path:
 
 @cache
 def _font_digest(path: Path) -> bytes:
+    if not path.is_file():
+        raise LockstepError(f"{path.name}, in which the pictures of posts are set, is not in the theme's fonts")
     return hashlib.sha256(path.read_bytes()).digest()
 
 

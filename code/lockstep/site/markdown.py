@@ -25,6 +25,7 @@ from lockstep.site import links
 from lockstep.site.citations import Bibliography
 from lockstep.site.mathml import Math
 
+PUNCTUATION = re.compile(r"[,.;:!?)\]’”]+")
 SCHEME = re.compile(rf"({'|'.join((*INLINE, *BLOCK))}):(.*)", re.DOTALL)
 
 
@@ -98,7 +99,7 @@ class Citation(InlineProcessor):
         page = self.extension.page
         assert page is not None
         keys = [key.strip().removeprefix("@") for key in m[1].split(";")]
-        html = f'<span class="binding">({page.bibliography.cite(keys, page.cited)})</span>'
+        html = f'<span class="cited">({page.bibliography.cite(keys, page.cited)})</span>'
         return self.md.htmlStash.store(html), m.start(0), m.end(0)
 
 
@@ -179,10 +180,13 @@ class Binder(Treeprocessor):
         return "".join(parts)
 
     def put(self, link: etree.Element, parents: dict[etree.Element, etree.Element], html: str) -> None:
-        """A stashed piece of HTML in the place of an element."""
-        parent = parents[link]
+        """A stashed piece of HTML in the place of an element, with the punctuation that follows: a line never begins
+        with a comma."""
+        parent, tail = parents[link], link.tail or ""
+        mark = PUNCTUATION.match(tail)
+        after = mark[0] if mark else ""
         span = etree.Element("span", {"class": "binding"})
-        span.text, span.tail = self.md.htmlStash.store(html), link.tail
+        span.text, span.tail = self.md.htmlStash.store(html) + after, tail[len(after) :]
         parent.insert(list(parent).index(link), span)
         parent.remove(link)
         parents[span] = parent

@@ -92,6 +92,7 @@ def test_a_skill_that_names_no_section_of_the_page_fails_the_build_with_its_plac
 
 def test_evidence_that_the_page_does_not_show_fails_the_build(project):
     edit(project, PROSE, "[the scores are positive](claim:scores_are_positive)", "so")
+    edit(project, PROSE, "Summary: It scores", "Summary: [So it is](claim:scores_are_positive): it scores")
     assert f"{PROSE}:7: claim:scores_are_positive is no evidence before the page shows it" in failing(project)
 
 

@@ -23,7 +23,7 @@ def bibtex(post: Any, siteurl: str) -> str:
         "year": f"{post.date:%Y}",
         "month": MONTHS[post.date.month - 1],
         "howpublished": _tex(post.settings["SITENAME"]),
-        **({"url": f"{siteurl}/{post.url}"} if siteurl else {}),
+        **({"url": f"{siteurl}/{post.lockstep['url']}"} if siteurl else {}),
     }
     lines = [f"  {name} = {value if name == 'month' else f'{{{value}}}'}," for name, value in fields.items()]
     return "\n".join([f"@misc{{{_key(authors, post)},", *lines, "}"])

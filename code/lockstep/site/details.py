@@ -21,6 +21,7 @@ from lockstep.site.markdown import Page
 
 LONGEST = 200  # characters of a description, about what search engines and messengers show
 _HEADING = re.compile(r'<h([2-6])\b[^>]*\bid="([^"]+)"[^>]*>(.*?)</h\1>', re.DOTALL)
+_ID = re.compile(r'\sid="([^"]+)"')
 _SIZE = re.compile(r'<svg\b[^>]*\bviewBox=["\']\s*[\d.-]+[ ,]+[\d.-]+[ ,]+([\d.]+)[ ,]+([\d.]+)')
 
 
@@ -108,12 +109,12 @@ class _Places:
     """Where things stand on a rendered page."""
 
     def __init__(self, page: Page, content: str):
-        self.content = content
         self.sections = {match[2]: plain_text(match[3]) for match in _HEADING.finditer(content)}
-        self.starts = [(match.start(), match[2]) for match in _HEADING.finditer(content)]
+        there = set(_ID.findall(content))  # a binding of the summary stands on other pages alone
         self.ids: dict[tuple[str, str], str] = {}
         for number, bound in enumerate(page.rendered, start=1):
-            self.ids.setdefault(bound, f"{page.slug}-{number}")
+            if (identifier := f"{page.slug}-{number}") in there:
+                self.ids.setdefault(bound, identifier)
 
     def of(self, target: str, told: dict[str, str]) -> dict[str, str]:
         """A target with its address. Raises LockstepError for one that the page does not show."""
@@ -127,10 +128,4 @@ class _Places:
             return told | {"url": f"code/{name.partition('#')[0]}/#L{told['first']}"}
         if not shown:
             raise LockstepError(f"{target} is no evidence before the page shows it: bind it in the text")
-        return told | {"url": self._section(shown) if kind == "claim" else f"#{shown}"}
-
-    def _section(self, identifier: str) -> str:
-        """The section that a binding of the text stands in."""
-        at = self.content.find(f'popovertarget="{identifier}"')
-        above = [name for start, name in self.starts if start < at]
-        return f"#{above[-1]}" if above else ""
+        return told | {"url": f"#{shown}-at" if kind == "claim" else f"#{shown}"}  # a claim's own is its pop-over

@@ -27,13 +27,13 @@ def use(generator: Any) -> None:
 
     @pass_context
     def page_head(context: Context) -> dict[str, Any]:
-        return head(dict(context), settings)
+        return head(context, settings)
 
     generator.env.globals["page_head"] = page_head
     generator.env.filters["elsewhere"] = elsewhere
 
 
-def head(context: dict[str, Any], settings: dict[str, Any]) -> dict[str, Any]:
+def head(context: Context | dict[str, Any], settings: dict[str, Any]) -> dict[str, Any]:
     """Title, description, canonical address, picture, kind and structured data of the page being written."""
     site, article, page = settings["SITEURL"], context.get("article"), context.get("page")
     place = address(context.get("output_file", ""))
@@ -44,7 +44,7 @@ def head(context: dict[str, Any], settings: dict[str, Any]) -> dict[str, Any]:
     told |= {"type": "website", "image": social.url(social.site_name(settings), settings), "structured": None}
     told["image_text"] = f"{settings['SITENAME']}. {settings['SITESUBTITLE']}"
     if article:
-        image = social.url(f"{article.url}{article.lockstep['card']}", settings)
+        image = social.url(f"{article.lockstep['url']}{article.lockstep['card']}", settings)
         told |= {
             "type": "article",
             "title": article.title,

@@ -21,6 +21,7 @@ def connect(generator: Any) -> None:
     posts = sorted(generator.articles, key=lambda post: (post.date, post.slug))
     settings = generator.settings
     for post in posts:
+        post.lockstep["url"] = post.url  # worked out once: Pelican does so whenever it is asked
         post.lockstep["bibtex"] = cite.bibtex(post, settings["SITEURL"])
         post.lockstep["card"] = social.name(post, settings)
     neighbours(posts)

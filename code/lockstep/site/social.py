@@ -72,7 +72,7 @@ def write(generator: Any, writer: Any) -> None:
     if not settings["SITEURL"]:
         return
     kept = Path(settings["PATH"]).parent / ".lockstep" / "cache" / "cards"
-    wanted = {f"{post.url}{post.lockstep['card']}": shown(post, settings) for post in generator.articles}
+    wanted = {f"{post.lockstep['url']}{post.lockstep['card']}": shown(post, settings) for post in generator.articles}
     wanted[site_name(settings)] = site_shown(settings)
     for place, says in wanted.items():
         card, target = kept / Path(place).name, Path(settings["OUTPUT_PATH"]) / place

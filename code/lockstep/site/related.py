@@ -20,7 +20,7 @@ def connect(generator: Any) -> None:
     """Called when every post is read. Raises CheckFailed where two names want one address."""
     posts = sorted(generator.articles, key=lambda post: (post.date, post.slug))
     settings = generator.settings
-    for post in posts:
+    for post in [*posts, *generator.hidden_articles, *generator.drafts]:
         post.lockstep["bibtex"] = cite.bibtex(post, settings["SITEURL"])
         post.lockstep["card"] = social.name(post, settings)
     neighbours(posts)

@@ -24,9 +24,10 @@ from lockstep.project import Post, Project
 
 TEMPLATES = Path(__file__).parent / "templates"
 TASKS = frozenset(
-    "build check status why run reproduce accept diff merge new test bench serve livereload clean publish vendor lighthouse".split()
+    "build check status why run reproduce accept diff merge new test bench lighthouse serve livereload clean publish"
+    " vendor".split()
 )
-OUTPUT = frozenset({"evidence", "pagefind", "skills", "tags", "theme"})  # what the generated site keeps beside the posts
+OUTPUT = frozenset({"evidence", "pagefind", "skills", "tags", "theme"})  # of the generated site, beside the posts
 
 
 def create(project: Project, slug: str, kind: str) -> list[Path]:

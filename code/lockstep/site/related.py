@@ -20,12 +20,8 @@ def connect(generator: Any) -> None:
     """Called when every post is read. Raises CheckFailed where two names want one address."""
     posts = sorted(generator.articles, key=lambda post: (post.date, post.slug))
     settings = generator.settings
-<<<<<<< HEAD
-    for post in posts:
-        post.lockstep["url"] = post.url  # worked out once: Pelican does so whenever it is asked
-=======
     for post in [*posts, *generator.hidden_articles, *generator.drafts]:
->>>>>>> 99596f9e5b7a5104efa069b292198d45f229a1df
+        post.lockstep["url"] = post.url  # worked out once: Pelican does so whenever it is asked
         post.lockstep["bibtex"] = cite.bibtex(post, settings["SITEURL"])
         post.lockstep["card"] = social.name(post, settings)
     neighbours(posts)

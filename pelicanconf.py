@@ -1,19 +1,22 @@
 """Settings of the site while writing; publishconf.py adds what only a published site has."""
 
 import os
-import tomllib
 from pathlib import Path
 
 import lockstep.site  # imported here: Pelican would only warn where a plugin fails to load
+from lockstep.site import settings
 
 ROOT = Path(__file__).parent
-SITE = tomllib.loads((ROOT / "site.toml").read_text(encoding="utf-8"))
+SITE = settings.read(ROOT / "site.toml")
 
-SITENAME = SITE["name"]
-AUTHOR = SITE["author"]
-SITESUBTITLE = SITE["description"]
-LINKS = tuple((link["name"], link["url"]) for link in SITE.get("links", []))
-SOURCE_URL = SITE.get("source", "")
+SITENAME = SITE.name
+AUTHOR = SITE.author
+ROLE = SITE.role
+SITESUBTITLE = SITE.description
+INTRO = SITE.intro
+LINKS = tuple((link.name, link.url) for link in SITE.links)
+MENU = (("Evidence", "evidence/"), ("Skills", "skills/"), ("About", "about/"))
+SOURCE_URL = SITE.source
 SITEURL = ""
 RELATIVE_URLS = True
 TIMEZONE = "UTC"
@@ -37,15 +40,19 @@ STATIC_PATHS = sorted(
 READERS = {"html": None}
 PATH_METADATA = r"(?:(?!pages/)(?P<slug>[^/]+)/index\.md)?.*"
 USE_FOLDER_AS_CATEGORY = False
-DEFAULT_CATEGORY = "paper"
+DEFAULT_METADATA = {"category": "paper"}  # DEFAULT_CATEGORY has no effect where categories have no pages
 ARTICLE_URL = "{slug}/"
 ARTICLE_SAVE_AS = "{slug}/index.html"
 PAGE_URL = "{slug}/"
 PAGE_SAVE_AS = "{slug}/index.html"
-DIRECT_TEMPLATES = ["index"]
-PAGINATED_TEMPLATES: dict[str, None] = {}
-TAG_SAVE_AS = CATEGORY_SAVE_AS = AUTHOR_SAVE_AS = ""
-TAGS_SAVE_AS = CATEGORIES_SAVE_AS = AUTHORS_SAVE_AS = ARCHIVES_SAVE_AS = ""
+DIRECT_TEMPLATES = ["index", "skills", "tags"]
+PAGINATED_TEMPLATES: dict[str, None] = {}  # so that no tag that ends in a digit meets the page of another
+TAG_URL = "tags/{slug}/"
+TAG_SAVE_AS = "tags/{slug}/index.html"
+TAGS_SAVE_AS = "tags/index.html"
+SKILLS_SAVE_AS = "skills/index.html"
+CATEGORY_SAVE_AS = AUTHOR_SAVE_AS = ""
+CATEGORIES_SAVE_AS = AUTHORS_SAVE_AS = ARCHIVES_SAVE_AS = ""
 
 FEED_ALL_ATOM = CATEGORY_FEED_ATOM = TRANSLATION_FEED_ATOM = AUTHOR_FEED_ATOM = AUTHOR_FEED_RSS = None
 
@@ -56,10 +63,12 @@ MARKDOWN = {
         "markdown.extensions.fenced_code",
         "markdown.extensions.codehilite",
         "markdown.extensions.toc",
+        "markdown.extensions.smarty",
     ],
     "extension_configs": {
         "markdown.extensions.codehilite": {"css_class": "highlight", "guess_lang": False},
         "markdown.extensions.toc": {"toc_depth": "2-3"},
+        "markdown.extensions.smarty": {"smart_dashes": False, "smart_ellipses": False},
     },
     "output_format": "html5",
 }

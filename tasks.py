@@ -153,6 +153,12 @@ def publish(context: Context) -> None:
     _do(lambda: cli.build(True, settings="publishconf.py"))
 
 
+@task
+def vendor(context: Context) -> None:
+    """Renew the fonts of the theme from the packages that theme/vendor.toml names."""
+    sys.exit(context.run(f"{sys.executable} theme/vendor.py", warn=True).exited)  # type: ignore[union-attr]
+
+
 def _stage_task(slug: str, stage: str) -> Task:  # type: ignore[type-arg]
     def body(context: Context, force: bool = False, profile: str = "published") -> None:
         _do(lambda: cli.run(f"{slug}.{stage}", force, profile))
@@ -177,6 +183,6 @@ def _posts(namespace: Collection) -> None:
 
 
 namespace = Collection(build, check, status, why, run, reproduce, accept, diff, merge, new)
-for other in (test, bench, serve, livereload, clean, publish):
+for other in (test, bench, serve, livereload, clean, publish, vendor):
     namespace.add_task(other)
 _posts(namespace)

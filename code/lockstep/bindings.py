@@ -13,6 +13,7 @@ from dataclasses import dataclass
 INLINE = ("measured", "reported", "config", "given", "claim")
 BLOCK = ("table", "code", "demo")
 VALUES = ("measured", "reported", "config")
+HEADER = ("metadata:summary", "metadata:headline")  # where bindings may stand outside the body
 _MASK = "\x01"
 
 _SCHEMES = "|".join((*INLINE, *BLOCK))
@@ -91,6 +92,7 @@ def sentence(prose: Prose, binding: Binding) -> str:
     if binding.place.startswith("metadata:"):
         first = source.rfind("\n", 0, binding.start) + 1
         first += match.start(2) if (match := _METADATA.match(source[first : binding.end])) else 0
+        marks = ("\n",)
     ends = [at for mark in marks if (at := source.find(mark, binding.end)) >= 0]
     text, at = source[first : min(ends, default=len(source))], binding.start - first
     starts = [m.end() for m in re.finditer(r"[.!?][)*]*\s+(?=[A-Z\[*])", text[:at])]
@@ -217,4 +219,4 @@ def refresh(source: str, text_of: Callable[[Binding], str]) -> str:
 
 
 def _may_stand(binding: Binding) -> bool:
-    return binding.place in ("body", "metadata:summary")
+    return binding.place in ("body", *HEADER)

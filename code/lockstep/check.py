@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from itertools import groupby
 
-from lockstep import bindings, lint
+from lockstep import bindings, header, lint
 from lockstep.bindings import Binding, Prose
 from lockstep.errors import LockstepError, Problem
 from lockstep.files import digest_file
@@ -116,6 +116,7 @@ def _prose(post: Post) -> Iterator[Problem]:
         return
     prose = bindings.parse(post.prose.read_text(encoding="utf-8"))
     yield from _metadata(prose, file)
+    yield from header.problems(post, prose, file)
     yield from _bound(post, prose, file)
 
 
@@ -151,9 +152,9 @@ def misplaced(binding: Binding) -> str | None:
         return f"{name} stands in raw HTML, where nothing refreshes it: write Markdown"
     if binding.place == "heading":
         return f"{name} stands in a heading, whose text must not change with results: move it into the text below"
-    if binding.place.startswith("metadata:") and binding.place != "metadata:summary":
+    if binding.place.startswith("metadata:") and binding.place not in bindings.HEADER:
         field = binding.place.removeprefix("metadata:")
-        return f"{name} stands in {field}: of the header, only the summary may hold bindings"
+        return f"{name} stands in {field}: of the header, only summary and headline may hold bindings"
     is_figure = binding.kind == "figure" and binding.target.startswith("figures/")
     if (binding.kind in bindings.BLOCK or is_figure) and not binding.alone:
         return f"{name} must stand alone in its paragraph"

@@ -7,6 +7,7 @@ be the declared one. A claim that no data could refute is vacuous.
 from __future__ import annotations
 
 import ast
+import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -47,30 +48,72 @@ class Judgement:
 
     @property
     def slack(self) -> float | None:
-        """By how much the verdict holds, in the metric's unit; None where it has no such distance."""
+        """How far the interval is from the bar that would turn the verdict, in the metric's unit; None for one pair."""
         c = self.comparison
-        if c.low is None or c.high is None or c.verdict == "undecided":
+        if c.low is None or c.high is None:
             return None
-        if c.margin is not None:
-            return c.margin - max(abs(c.low), abs(c.high))
-        return c.low if c.verdict == "greater" else -c.high
+        if c.margin is not None:  # equivalent: both ends are inside; undecided: the farther one is outside
+            return abs(c.margin - max(abs(c.low), abs(c.high)))
+        return {"greater": c.low, "less": -c.high}.get(c.verdict, min(-c.low, c.high))
+
+    @property
+    def held_by(self) -> str:
+        """The slack in words: which end of the interval, how far on which side of which bar."""
+        c = self.comparison
+        if self.slack is None:
+            return ""
+        where = {
+            "greater": "the lower end of the interval is {} above 0",
+            "less": "the upper end of the interval is {} below 0",
+            "equivalent": "the end of the interval nearest to the margin is {} inside it",
+            "undecided": "the end of the interval nearest to 0 is {} beyond it",
+        }[c.verdict]
+        if c.verdict == "undecided" and c.margin is not None:
+            where = "the end of the interval farthest from 0 is {} outside the margin"
+        return where.format(self._say(self.slack) + self._unit)
 
     @property
     def predicate(self) -> str:
         """What was compared and found, in words."""
-        c, unit = self.comparison, f" {self.unit}" if self.unit else ""
+        c = self.comparison
         if c.low is None or c.high is None:
-            return f"one pair only, with a difference of {c.mean:.{self.digits}f}{unit}: no verdict is possible"
-        level = "90 %" if c.margin is not None else "95 %"
-        bounds = f"{c.low:.{self.digits}f} to {c.high:.{self.digits}f}{unit} (n = {c.n})"
-        span = f"the {level} interval of the paired difference, {bounds},"
-        where = {
-            "greater": "lies above zero",
-            "less": "lies below zero",
-            "equivalent": f"lies within ± {c.margin}{unit}",
-            "undecided": f"does not lie within ± {c.margin}{unit}" if c.margin is not None else "holds zero",
+            return f"one pair only, with a difference of {self._say(c.mean)}{self._unit}: no verdict is possible"
+        level, bar = ("95 %", "0") if c.margin is None else ("90 %", f"± {c.margin:g}{self._unit}")
+        found = {
+            "greater": "lies wholly above 0",
+            "less": "lies wholly below 0",
+            "equivalent": f"lies wholly within {bar}",
+            "undecided": "holds 0" if c.margin is None else f"is not wholly within {bar}",
         }[c.verdict]
-        return f"{span} {where}".replace("-", "−")
+        span = f"from {self._say(c.low)} to {self._say(c.high)}{self._unit}"
+        return f"{self._compared} is {self._say(c.mean)}{self._unit}; its {level} interval, {span}, {found}"
+
+    @property
+    def _compared(self) -> str:
+        a, b = self.sides
+        seeds = f"{self.comparison.n} seeds"
+        if isinstance(a, Measured) and isinstance(b, Measured):
+            return f"the mean difference over {self.comparison.n} shared seeds"
+        if isinstance(a, Measured):
+            return f"the mean over {seeds}" + (f" minus {self._constant(b)}" if _value(b) else "")
+        return f"{self._constant(a)} minus the mean over {seeds}"
+
+    def _constant(self, side: Any) -> str:
+        return f"{_value(side):,.6g}{f' {self.unit}' if self.unit else ''}".replace("-", "−")
+
+    @property
+    def _unit(self) -> str:
+        """A difference of percentages is in percentage points."""
+        points = self.unit == "%" and all(isinstance(side, Measured) or _value(side) for side in self.sides)
+        return " percentage points" if points else f" {self.unit}" if self.unit else ""
+
+    def _say(self, value: float) -> str:
+        """With at least so many decimals that the slack shows two digits: an end of 0.04 is not written as 0."""
+        decimals = self.digits
+        if self.slack:
+            decimals = max(decimals, min(1 - math.floor(math.log10(self.slack)), self.digits + 6))
+        text = f"{value:,.{decimals}f}"
+        return (text if any(c in "123456789" for c in text) else text.lstrip("-")).replace("-", "−")
 
 
 def judge(post: Post, freshness: Freshness, name: str) -> Judgement:
@@ -114,11 +157,13 @@ def _differences(claim: Claim, a: Any, b: Any) -> list[float]:
 
 
 def _constant(claim: Claim, side: Any) -> float:
-    if isinstance(side, Reported):
-        return side.value
-    if isinstance(side, (int, float)) and not isinstance(side, bool):
-        return float(side)
+    if isinstance(side, Reported) or (isinstance(side, (int, float)) and not isinstance(side, bool)):
+        return _value(side)
     raise QueryError(f'the claim "{claim.name}" returns {side!r}: expected measured or reported values')
+
+
+def _value(side: Any) -> float:
+    return side.value if isinstance(side, Reported) else float(side)
 
 
 def _vacuous(post: Post, claim: Claim, freshness: Freshness, measured: Measurements, found: Judgement) -> str:
@@ -151,8 +196,7 @@ def _as(side: Any) -> Change:
     """The values of a side of the comparison: put in place of the other, nothing is left between them."""
     if isinstance(side, Measured):
         return lambda m: {seed: side.values.get(seed, value) for seed, value in m.values.items()}
-    constant = side.value if isinstance(side, Reported) else float(side)
-    return lambda m: dict.fromkeys(m.values, constant)
+    return lambda m: dict.fromkeys(m.values, _value(side))
 
 
 def declared_digests(post: Post) -> dict[str, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,13 @@ from lockstep.project import Post
 
 def function_of(post: Post, stage: Stage) -> dict[str, Any]:
     """Where the function of a stage stands: the first code to read behind a number."""
-    path = post.declaration.parent / f"{stage.module}.py"
-    first, last = symbol_lines(path.read_text(encoding="utf-8"), stage.function, path.name)
-    return {"path": post.project.relative(path), "symbol": stage.function, "first": first, "last": last}
+    return place_of(post, post.declaration.parent / f"{stage.module}.py", stage.function)
+
+
+def place_of(post: Post, path: Path, symbol: str) -> dict[str, Any]:
+    """File, symbol, first and last line. Raises QueryError naming the nearest symbol."""
+    first, last = symbol_lines(path.read_text(encoding="utf-8"), symbol, path.name)
+    return {"path": post.project.relative(path), "symbol": symbol, "first": first, "last": last}
 
 
 def excerpt(post: Post, freshness: Freshness, target: str) -> dict[str, Any]:
@@ -56,7 +61,7 @@ def _covered(post: Post, freshness: Freshness, path: Path, symbol: str) -> None:
 
 def symbol_lines(source: str, symbol: str, place: str) -> tuple[int, int]:
     """First and last line of `Class.method`, decorators included. Raises QueryError naming the nearest symbol."""
-    body: list[ast.stmt] = ast.parse(source).body
+    body = _parsed(source)
     node: ast.stmt | None = None
     known: list[str] = []
     prefix = ""
@@ -71,6 +76,11 @@ def symbol_lines(source: str, symbol: str, place: str) -> tuple[int, int]:
     assert node is not None
     first = min([node.lineno, *(d.lineno for d in getattr(node, "decorator_list", []))])
     return first, node.end_lineno or first
+
+
+@lru_cache(maxsize=8)
+def _parsed(source: str) -> list[ast.stmt]:
+    return ast.parse(source).body
 
 
 def _names(node: ast.stmt) -> list[str]:

@@ -90,7 +90,7 @@ def only_declared(root: Path, scratch: Path) -> Iterator[None]:
         sys.addaudithook(_watch.hook)
     _environment()
     _watch.forbidden = root.resolve()
-    own = {sys.prefix, sys.base_prefix, str(scratch.resolve())}
+    own = {sys.prefix, sys.base_prefix, str(scratch.resolve()), str(Path(__file__).parent / "fonts")}
     _watch.allowed = tuple(os.path.realpath(folder) + os.sep for folder in own)
     _watch.found = []
     _watch.opened = set()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
-from lockstep.bindings import IMAGE, LINK, Prose
+from lockstep.bindings import HEADER, IMAGE, LINK, Prose
 from lockstep.errors import Problem
 
 _WORDS = "twice|thrice|half|halves|halved|doubled?|doubles|tripled?|triples|(?:two|three|four|five|ten|hundred)-?fold"
@@ -61,12 +61,18 @@ def _integer_in(text: str) -> str:
 def _plain(prose: Prose) -> str:
     """The text that a reader reads: bindings, link targets, citations and references blanked, at the same length."""
     text = "".join(" " if c == "\x01" else c for c in prose.masked)
-    summary = prose.metadata.get("summary")
     header = text[: prose.body].splitlines(keepends=True)
-    keep = range(summary[1] - 1, len(header)) if summary else range(0)
-    end = next((i for i in keep if i > keep.start and not header[i].startswith("    ")), keep.stop)
-    lines = [line if keep.start <= i < end else re.sub(r"[^\n]", " ", line) for i, line in enumerate(header)]
+    keep = {i for name in HEADER for i in _entry(header, prose.metadata.get(name.removeprefix("metadata:")))}
+    lines = [line if i in keep else re.sub(r"[^\n]", " ", line) for i, line in enumerate(header)]
     text = "".join(lines) + text[prose.body :]
     for pattern in (LINK, IMAGE, re.compile(r"\[@[^\]]*\]"), re.compile(r"\]\([^)]*\)"), _REFERENCE):
         text = pattern.sub(lambda m: re.sub(r"[^\n]", " ", m[0]), text)
     return text
+
+
+def _entry(header: list[str], found: tuple[str, int] | None) -> range:
+    """The lines of an entry of the header: its first, and those that continue it."""
+    if not found:
+        return range(0)
+    end = next((i for i in range(found[1], len(header)) if not header[i].startswith("    ")), len(header))
+    return range(found[1] - 1, end)

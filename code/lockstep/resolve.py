@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
@@ -11,7 +13,9 @@ from lockstep import excerpts
 from lockstep.bindings import BLOCK
 from lockstep.claims import Judgement, changed_since, judge
 from lockstep.errors import LockstepError, QueryError, nearest
+from lockstep.experiment import Stage
 from lockstep.freshness import Freshness
+from lockstep.ledger import Line
 from lockstep.measured import Measured, Measurements
 from lockstep.paper import Published, Reported
 from lockstep.project import Post
@@ -28,6 +32,7 @@ class Resolver:
     freshness: Freshness = field(init=False)
     measurements: Measurements = field(init=False)
     _judgements: dict[str, Judgement] = field(default_factory=dict)
+    _functions: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, post: Post) -> Resolver:
@@ -69,11 +74,17 @@ class Resolver:
         """Everything that the pop-over of a measured value tells."""
         summary, line = found.summary, found.states[0].line
         assert line is not None
+        half = summary.half or 0.0
+        low, high = (found.metric.format(end) for end in (summary.mean - half, summary.mean + half))
         shown: dict[str, Any] = {
             "text": found.text,
+            "written": found.text,
+            "owner": self.post.slug,
+            "metric": found.metric.name,
             "value": summary.mean,
             "n": summary.n,
             "interval": summary.half,
+            "span": f"{low.removesuffix(f' {found.metric.unit}')} to {high}" if summary.half is not None else "",
             "unit": found.metric.unit,
             "title": found.metric.title or found.metric.name.replace("_", " "),
             "where": dict(found.where),
@@ -81,24 +92,26 @@ class Resolver:
             "values": [{"label": "" if s is None else f"seed {s}", "value": v} for s, v in found.values.items()],
             "stage": line.stage,
             "again": f"lockstep reproduce {self.post.slug}.{line.stage}",
-            "code": excerpts.function_of(self.post, found.states[0].stage),
+            "code": self._function(found.states[0].stage),
             "accepted": sorted({state.accepted.reason for state in found.states if state.accepted}),
         }
-        return shown | self._explained(found)
+        return shown | self._explained(state.line for state in found.states)
 
-    def _explained(self, found: Measured) -> dict[str, Any]:
-        kept = [
-            p for state in found.states if state.line and (p := self.post.ledger.provenance(state.line)) is not None
-        ]
-        if not kept:
-            return {"commit": "", "dirty": False, "hardware": "", "date": "", "duration": ""}
-        first, seconds = kept[0], sum(p.seconds for p in kept)
+    def _function(self, stage: Stage) -> dict[str, Any]:
+        """Where the function of a stage stands."""
+        if stage.name not in self._functions:
+            self._functions[stage.name] = excerpts.function_of(self.post, stage)
+        return self._functions[stage.name]
+
+    def _explained(self, lines: Iterable[Line | None]) -> dict[str, Any]:
+        """Where and when these runs were made, and how long they took in all."""
+        kept = [p for line in lines if line and (p := self.post.ledger.provenance(line)) is not None]
         return {
-            "commit": first.commit[:10],
+            "commit": ", ".join(dict.fromkeys(p.commit[:10] for p in kept if p.commit)),
             "dirty": any(p.dirty for p in kept),
-            "hardware": first.hardware,
-            "date": max(p.date for p in kept),
-            "duration": duration(seconds),
+            "hardware": "; ".join(dict.fromkeys(p.hardware for p in kept)),
+            "date": max((p.date for p in kept), default=""),
+            "duration": duration(sum(p.seconds for p in kept)) if kept else "",
         }
 
     def _reported(self, target: str, text: str) -> dict[str, Any]:
@@ -129,7 +142,16 @@ class Resolver:
             note = f"Deviation: {deviation.where} has {deviation.value}. {deviation.reason}"
         else:
             note = f"As in {setting.where}." + (f" {setting.note}" if setting.note else "") if setting else ""
-        return {"text": config_text(value), "field": target, "value": value, "note": note}
+        shown = {"text": config_text(value), "field": target, "value": value, "note": note}
+        symbol = f"{self.freshness.experiment.config.__name__}.{target}"
+        return shown | {"owner": self.post.slug, "code": self._declared(symbol)}
+
+    def _declared(self, symbol: str) -> dict[str, Any]:
+        """Where the declaration holds a symbol, or nothing where it was made elsewhere."""
+        try:
+            return excerpts.place_of(self.post, self.post.declaration, symbol)
+        except QueryError:
+            return {}
 
     def _given(self, target: str, text: str) -> dict[str, Any]:
         if not target.strip():
@@ -145,15 +167,22 @@ class Resolver:
                 f'the claim "{target}" says {found.claim.verdict}, the data say '
                 f"{found.comparison.verdict}: {found.predicate}"
             )
-        return {
+        shown = {
             "name": target,
+            "owner": self.post.slug,
             "statement": found.claim.statement,
             "verdict": found.claim.verdict,
             "predicate": found.predicate,
+            "held_by": found.held_by,
             "n": found.comparison.n,
             "margin": found.comparison.margin,
             "changed": [f"the {name} was {how} a run that it judges" for name, how in self.younger(found)],
+            "again": [
+                f"lockstep reproduce {self.post.slug}.{name}" for name in {line.stage: 0 for line in found.lines}
+            ],
+            "code": self._declared(found.claim.name),
         }
+        return shown | self._explained(found.lines)
 
     def younger(self, found: Judgement) -> list[tuple[str, str]]:
         """Which declarations of a claim are younger than its runs."""
@@ -217,7 +246,10 @@ class Resolver:
             raise QueryError(f"there is no figure {target}{nearest(target, there)}")
         if target.startswith("figures/") and target not in made:
             raise QueryError(f"no recorded run made {target}{nearest(target, made)}")
-        return {"src": target, "alt": text, "name": path.stem}
+        width, height = _size(path)
+        data = target.removesuffix(path.suffix) + ".csv"
+        shown = {"src": target, "alt": text, "name": path.stem, "width": width, "height": height}
+        return shown | {"data": data if data in made else ""}
 
     def _code(self, target: str, text: str) -> dict[str, Any]:
         return excerpts.excerpt(self.post, self.freshness, target)
@@ -227,12 +259,30 @@ class Resolver:
         if not (folder / f"{target}.js").is_file():
             raise QueryError(f"there is no demo {target}{nearest(target, [p.stem for p in folder.glob('*.js')])}")
         made = {
-            place for line in self.post.ledger.lines.values() for place in line.outputs if place.startswith("demo/")
+            place: digest
+            for line in self.post.ledger.lines.values()
+            for place, digest in sorted(line.outputs.items())
+            if place.startswith("demo/")
         }
-        if not made:
+        poster = f"demo/{target}.svg"
+        digests = {place: digest for place, digest in made.items() if place != poster}
+        if not digests:
             raise QueryError(f"the demo {target} has nothing to load: no recorded run wrote to run.demo(…)")
-        size = sum((self.post.folder / place).stat().st_size for place in made)
-        return {"name": target, "script": f"demo/{target}.js", "files": sorted(made), "megabytes": f"{size / 1e6:.1f}"}
+        size = sum((self.post.folder / place).stat().st_size for place in digests)
+        width, height = _size(self.post.folder / poster) if poster in made else (0, 0)
+        shown = {"poster": poster if poster in made else "", "width": width, "height": height}
+        shown |= {"name": target, "script": f"demo/{target}.js", "megabytes": f"{size / 1e6:.1f}"}
+        return shown | {"digests": digests}
+
+
+def _size(path: Path) -> tuple[int, int]:
+    """Width and height of an SVG in CSS pixels, or zeros where it does not say."""
+    head = path.read_text(encoding="utf-8", errors="ignore")[:2000]
+    sides = [re.search(rf'\b{side}="([\d.]+)(pt|px)?"', head) for side in ("width", "height")]
+    if path.suffix != ".svg" or not all(sides):
+        return 0, 0
+    width, height = (round(float(m[1]) * (4 / 3 if m[2] == "pt" else 1)) for m in sides if m)
+    return width, height
 
 
 def _with_unit(column: str, cells: list[dict[str, Any]]) -> str:

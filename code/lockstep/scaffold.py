@@ -19,14 +19,15 @@ from pathlib import Path
 
 from lockstep.errors import LockstepError, ProjectError, nearest
 from lockstep.files import write_whole
+from lockstep.header import KINDS
 from lockstep.project import Post, Project
 
-KINDS = ("paper", "capstone", "design")
 TEMPLATES = Path(__file__).parent / "templates"
 TASKS = frozenset(
-    "build check status why run reproduce accept diff merge new test bench serve livereload clean publish".split()
+    "build check status why run reproduce accept diff merge new test bench lighthouse serve livereload clean publish"
+    " vendor".split()
 )
-OUTPUT = frozenset({"theme"})  # what the generated site keeps beside the posts
+OUTPUT = frozenset({"evidence", "pagefind", "skills", "tags", "theme"})  # of the generated site, beside the posts
 
 
 def create(project: Project, slug: str, kind: str) -> list[Path]:

@@ -92,7 +92,12 @@ EDITS = {
     "a paper.toml of another shape": (PAPER, "value = 225", 'value = "much"', "Expected `float`"),
     "an article without title": (PROSE, "Title: Mini\n", "", "the header has no Title: Pelican would drop"),
     "an article with a wrong date": (PROSE, "2026-01-02", "2nd of May", 'index.md:2: "2nd of May" is no date'),
-    "a binding in the title": (PROSE, "Title: Mini", "Title: Mini [1](measured:score)", "only the summary may hold"),
+    "a binding in the title": (
+        PROSE,
+        "Title: Mini",
+        "Title: Mini [1](measured:score)",
+        "only summary and headline may",
+    ),
     "a declaration with a syntax error": (
         POST,
         "class Config:",

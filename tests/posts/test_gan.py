@@ -14,13 +14,16 @@ from posts.gan.train import (
     MomentumDescent,
     discriminator_loss,
     fit,
+    fit_both,
     generator_loss,
     gradient_norms,
     learning_rate,
     momentum_at,
     player_gradients,
+    restore,
     saturating_loss,
 )
+from safetensors.torch import load_file
 
 SMALL = replace(Config(), noise=5, hidden=16, units=8, pieces=3, batch=10, validation_images=20, snapshots=(1, 4))
 SMALL = replace(SMALL, epochs=4)
@@ -243,3 +246,20 @@ def test_resumed_training_equals_the_uninterrupted_one_bit_for_bit(tmp_path):
 def test_a_loss_that_is_not_finite_fails_the_run(tmp_path):
     with pytest.raises(ArithmeticError, match="epoch"):
         fit(FakeRun(tmp_path, config=replace(SMALL, learning_rate=float("inf"), precision="fp32")))
+
+
+def test_keeping_the_discriminator_trains_the_same_pair_and_keeps_its_last_weights(tmp_path):
+    generator, _ = fitted(tmp_path / "alone", config=LIVELY)
+    (tmp_path / "both").mkdir()
+    run = FakeRun(tmp_path / "both", config=LIVELY)
+    fit_both(run)
+    assert (tmp_path / "both" / "generator-4.safetensors").read_bytes() == generator
+    kept = load_file(tmp_path / "both" / "discriminator.safetensors")
+    discriminator = Discriminator(36, 8, 3, torch.Generator())
+    descent = MomentumDescent([Generator(5, 16, torch.full((36,), 0.5), torch.Generator()), discriminator], "bf16")
+    restore(tmp_path / "both" / "checkpoint", descent, torch.Generator())
+    assert {name: tensor.dtype for name, tensor in kept.items()} == dict.fromkeys(
+        discriminator.state_dict(), torch.bfloat16
+    )
+    assert all(torch.equal(kept[name], tensor) for name, tensor in discriminator.state_dict().items())
+    torch.testing.assert_close(kept["first.linear.weight"].std().item(), 0.3 / 3**0.5, rtol=0.2, atol=0)  # not zeros

@@ -18,7 +18,7 @@ PAGES = ["", "gan/", "about/", "404.html"]
 
 
 TOO_WIDE = """() => [document.documentElement, ...document.querySelectorAll("main *")]
-    .filter(e => !e.closest(".scroll, pre, .display-math, [popover]"))
+    .filter(e => !e.closest(".scroll, .frame, pre, .display-math, [popover]"))
     .filter(e => e.getBoundingClientRect().right > window.innerWidth + 1)
     .map(e => e.outerHTML.slice(0, 120))"""
 

@@ -13,8 +13,11 @@ from lockstep import bindings
 from lockstep.colophon import colophon
 from lockstep.errors import CheckFailed, LockstepError, Problem
 from lockstep.project import Project
+from lockstep.site import evidence, related, sources
 from lockstep.site.citations import Bibliography
+from lockstep.site.details import details
 from lockstep.site.markdown import Bindings, Page
+from lockstep.site.notes import Notes
 
 failures: list[Problem] = []
 read: set[Path] = set()
@@ -30,16 +33,19 @@ class Reader(MarkdownReader):
 
     def __init__(self, *arguments: Any, **options: Any):
         super().__init__(*arguments, **options)
-        self.project = rendered or Project.find(Path(self.settings["PATH"]))
-        folder = str(Path(self.settings["THEME"]) / "templates" / "bindings")
+        self.project = project_of(self.settings)
+        folder = Path(self.settings["THEME"]) / "templates"
         self.environment = Environment(
-            loader=FileSystemLoader(folder), autoescape=True, trim_blocks=True, lstrip_blocks=True
+            loader=FileSystemLoader([folder / "bindings", folder]),
+            autoescape=True,
+            trim_blocks=True,
+            lstrip_blocks=True,
         )
         self.bibliography = Bibliography.read(self.project.root / "content" / "references.bib")
         self.environment.globals["source_url"] = self.settings.get("SOURCE_URL", "").rstrip("/")
-        self.extension = Bindings(self.render, self.settings.get("SOURCE_URL", ""))
+        self.extension = Bindings(self.render)
         markdown = self.settings["MARKDOWN"]
-        own = {**markdown, "extensions": [*markdown["extensions"], self.extension]}
+        own = {**markdown, "extensions": [*markdown["extensions"], self.extension, Notes()]}
         self.settings = {**self.settings, "MARKDOWN": own}
 
     def read(self, source_path: str) -> tuple[str, dict[str, Any]]:
@@ -55,7 +61,7 @@ class Reader(MarkdownReader):
         try:
             content, metadata, shown = self.again(kept) if kept else self.anew(path, page, source_path)
         except LockstepError as error:
-            failures.append(Problem(relative, 1, str(error)))
+            failures.extend(error.problems if isinstance(error, CheckFailed) else [Problem(relative, 1, str(error))])
             raise
         except Exception as error:
             failures.append(Problem(relative, 1, f"{type(error).__name__}: {error}"))
@@ -68,14 +74,20 @@ class Reader(MarkdownReader):
 
     def anew(self, path: Path, page: Page, source_path: str) -> tuple[str, dict[str, Any], dict[str, Any]]:
         """Convert the source and verify it: content, metadata, and what the templates show beside."""
+        page.listed = is_listed(path)
         content, metadata = super().read(source_path)
+        more = details(page, content, str(metadata.get("summary", "")), self.convert)
         self.verify(path, page)
         ran = page.resolver is not None and page.resolver.post.declaration.exists()
         shown = {
             "references": page.references(),
             "colophon": colophon(page.resolver) if page.resolver and ran else {},
             "toc": self.contents if path.name == "index.md" else "",
+            "downloads": evidence.downloads(page.post),
+            **more,
         }
+        if page.post and page.listed:
+            shown["evidence"] = evidence.entry(self.environment, page.evidence, str(metadata.get("title", "")), shown)
         return content, metadata, shown
 
     def again(self, kept: dict[str, Any]) -> tuple[str, dict[str, Any], dict[str, Any]]:
@@ -86,7 +98,14 @@ class Reader(MarkdownReader):
     def _parse_metadata(self, meta: Any) -> dict[str, Any]:
         self.meta = {name: list(values) for name, values in meta.items()}  # converting the summary empties it
         self.contents = getattr(self._md, "toc", "")  # the summary, converted next, has none
+        if self.extension.page:
+            self.extension.page.part = "summary"
         return super()._parse_metadata(meta)
+
+    def convert(self, text: str) -> str:
+        """Markdown of the header, with its bindings, after the text has been read."""
+        self._md.reset()
+        return self._md.convert(text)
 
     def verify(self, path: Path, page: Page) -> None:
         """What the source binds is what the page shows. Raises LockstepError."""
@@ -116,6 +135,11 @@ class _Kept:
         return self.summary
 
 
+def project_of(settings: Any) -> Project:
+    """The project that is being rendered."""
+    return rendered or Project.find(Path(settings["PATH"]))
+
+
 def use_reader(readers: Any) -> None:
     """Called before a site is generated, so also before each new rendering while writing."""
     readers.reader_classes["md"] = Reader
@@ -123,7 +147,20 @@ def use_reader(readers: Any) -> None:
     read.clear()
 
 
+def add_pages(generator: Any, writer: Any) -> None:
+    """Pages that are made of all posts, after those of each."""
+    project = project_of(generator.settings)
+    evidence.write(generator, writer, project)
+    sources.write(generator, writer, project)
+
+
 def complete(generator: Any) -> None:
     """Articles that Pelican dropped are found by counting, here and in generate.py."""
     if failures:
         raise CheckFailed(failures)
+    related.connect(generator)
+
+
+def is_listed(path: Path) -> bool:
+    """Does the site's listing have this page, or is it a draft or hidden?"""
+    return bindings.parse(path.read_text(encoding="utf-8")).metadata.get("status", ("published", 0))[0] == "published"

@@ -34,14 +34,20 @@ class Bibliography:
             except Exception as error:
                 raise LockstepError(f"{path}:1: not valid BibTeX: {error}") from None
 
-    def cite(self, keys: list[str], cited: list[str]) -> str:
-        """`(Goodfellow et al., 2014)`, linked to the list of references."""
+    def cite(self, keys: list[str], cited: list[str], shown: bool = True) -> str:
+        """`Goodfellow et al., 2014`, linked to the list of references; where it is `shown`, also on hover."""
         links = []
         for key in keys:
             if key not in self.source:
                 raise LockstepError(f'there is no reference "{key}" in {self.path.name}{nearest(key, self.source)}')
             cited.append(key)
-            links.append(f'<a class="citation" href="#ref-{escape(key)}">{escape(self.label(key))}</a>')
+            link = f'<a class="citation" href="#ref-{escape(key)}"'
+            if not shown:
+                links.append(f"{link}>{escape(self.label(key))}</a>")
+                continue
+            place = f"citation-{len(cited)}"
+            entry = f'<span class="provenance" popover id="{place}"><span>{self.entry(key)}</span></span><!--end-->'
+            links.append(f'{link} interestfor="{place}">{escape(self.label(key))}</a>{entry}')
         return "; ".join(links)
 
     def label(self, key: str) -> str:

@@ -14,7 +14,7 @@ from pelican.settings import read_settings
 
 from lockstep.errors import CheckFailed, Problem
 from lockstep.project import Project
-from lockstep.site import articles
+from lockstep.site import articles, search
 
 
 class _Collector(logging.Handler):
@@ -49,4 +49,6 @@ def generate(project: Project, settings: str = "pelicanconf.py") -> Path:
         problems = [Problem(settings, 1, message) for message in collector.messages]
     if problems:
         raise CheckFailed(problems)
-    return Path(configured["OUTPUT_PATH"])
+    output = Path(configured["OUTPUT_PATH"])
+    search.index(output, project.root / ".lockstep" / "search")
+    return output

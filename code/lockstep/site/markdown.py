@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-import math_core
 from markdown import Markdown
 from markdown.extensions import Extension
 from markdown.inlinepatterns import InlineProcessor
@@ -19,22 +18,33 @@ from pygments.lexers import get_lexer_by_name
 
 from lockstep.bindings import BLOCK, INLINE
 from lockstep.errors import LockstepError
+from lockstep.evidence import Evidence, Place
 from lockstep.project import Post
 from lockstep.resolve import Resolver
+from lockstep.site import links
 from lockstep.site.citations import Bibliography
+from lockstep.site.mathml import Math
 
+PUNCTUATION = re.compile(r"[,.;:!?)\]’”]+")
 SCHEME = re.compile(rf"({'|'.join((*INLINE, *BLOCK))}):(.*)", re.DOTALL)
 
 
 @dataclass
 class Page:
-    """What one page reads from, and what was rendered on it."""
+    """What one page reads from, and what was rendered on it. `part` is the one being rendered, "text" or "summary";
+    a page that is not `listed` is not in the evidence."""
 
     slug: str
     post: Post | None
     bibliography: Bibliography
     rendered: list[tuple[str, str]] = field(default_factory=list)
     cited: list[str] = field(default_factory=list)
+    part: str = "text"
+    listed: bool = True
+    evidence: Evidence = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.evidence = Evidence(self.slug)
 
     @property
     def resolver(self) -> Resolver | None:
@@ -46,21 +56,27 @@ class Page:
         fields = self.resolver.resolve(kind, target, text)
         self.rendered.append((kind, target))
         if "source" in fields and kind == "reported":
-            fields["source_html"] = self.bibliography.cite([fields["source"]], self.cited)
-        return fields | {"id": f"{self.slug}-{len(self.rendered)}"}
+            fields["source_html"] = self.bibliography.cite([fields["source"]], self.cited, shown=False)
+        return self.linked(fields | {"id": f"{self.slug}-{len(self.rendered)}"}, self.part)
+
+    def linked(self, fields: dict[str, Any], where: str) -> dict[str, Any]:
+        """With the address of its code, and of its row in the evidence."""
+        more = {"code_url": links.code(fields["code"])} if fields.get("code") else {}
+        if fields["kind"] in ("measured", "claim"):
+            row = self.evidence.add(fields | more, Place(f"{fields['id']}-at", where))
+            more["evidence_url"] = links.evidence(row) if self.listed else ""
+        return fields | more
 
     def references(self) -> list[dict[str, str]]:
         return [{"key": key, "html": self.bibliography.entry(key)} for key in sorted(set(self.cited))]
 
 
 class Bindings(Extension):
-    """`render` turns a binding's fields into HTML; `page` is set for each document. `source_url` is where the
-    code of the project can be read, or nothing."""
+    """`render` turns a binding's fields into HTML; `page` is set for each document."""
 
-    def __init__(self, render: Callable[[dict[str, Any]], str], source_url: str = ""):
+    def __init__(self, render: Callable[[dict[str, Any]], str]):
         super().__init__()
         self.render = render
-        self.source_url = source_url.rstrip("/")
         self.page: Page | None = None
 
     def extendMarkdown(self, md: Markdown) -> None:
@@ -70,26 +86,6 @@ class Bindings(Extension):
         )
         md.inlinePatterns.register(Citation(r"\[(@[\w:-]+(?:;\s*@[\w:-]+)*)\]", md, self), "citation", 184)
         md.treeprocessors.register(Binder(self, md), "bindings", 10)
-
-
-class Math(InlineProcessor):
-    """LaTeX to MathML. Raises LockstepError for a formula that does not parse."""
-
-    converter = math_core.LatexToMathML(fancy_error=False)
-
-    def __init__(self, pattern: str, md: Markdown, display: bool):
-        super().__init__(pattern, md)
-        self.compiled_re = re.compile(pattern, re.DOTALL)
-        self.display = display
-
-    def handleMatch(self, m: re.Match[str], data: str) -> tuple[str, int, int]:  # type: ignore[override]
-        try:
-            html = self.converter.convert_with_local_state(m[1].strip(), displaystyle=self.display)
-        except math_core.LatexError as error:
-            raise LockstepError(f"the formula ${m[1]}$ is not understood: {error}") from None
-        if self.display:
-            html = f'<span class="display-math">{html}</span>'
-        return self.md.htmlStash.store(html), m.start(0), m.end(0)
 
 
 class Citation(InlineProcessor):
@@ -103,7 +99,7 @@ class Citation(InlineProcessor):
         page = self.extension.page
         assert page is not None
         keys = [key.strip().removeprefix("@") for key in m[1].split(";")]
-        html = f"({page.bibliography.cite(keys, page.cited)})"
+        html = f'<span class="cited">({page.bibliography.cite(keys, page.cited)})</span>'
         return self.md.htmlStash.store(html), m.start(0), m.end(0)
 
 
@@ -119,7 +115,6 @@ class Binder(Treeprocessor):
         for paragraph in list(root.iter("p")):
             self.block(paragraph, parents)
         self.links(root, parents)
-        self.box(root)
 
     def links(self, root: etree.Element, parents: dict[etree.Element, etree.Element]) -> None:
         """Every inline binding below an element."""
@@ -130,18 +125,6 @@ class Binder(Treeprocessor):
             if kind in BLOCK:
                 raise LockstepError(f"{kind}:{target} must stand alone in its paragraph")
             self.put(link, parents, self.render(kind, target, "".join(link.itertext()), inner=self.inner(link)))
-
-    def box(self, root: etree.Element) -> None:
-        """The section "In sixty seconds" stands in a box of its own."""
-        children = list(root)
-        for number, child in enumerate(children):
-            if child.tag == "h2" and "".join(child.itertext()).strip().lower() == "in sixty seconds":
-                section = etree.Element("section", {"class": "sixty"})
-                end = next((i for i in range(number + 1, len(children)) if children[i].tag == "h2"), len(children))
-                for member in children[number:end]:
-                    root.remove(member)
-                    section.append(member)
-                root.insert(number, section)
 
     def block(self, paragraph: etree.Element, parents: dict[etree.Element, etree.Element]) -> None:
         """A paragraph that holds nothing but a figure, a table or an excerpt."""
@@ -158,7 +141,7 @@ class Binder(Treeprocessor):
         else:
             return
         paragraph.remove(child)
-        paragraph.text = self.md.htmlStash.store(f"<div>{html}</div>")
+        paragraph.text = self.md.htmlStash.store(html)
 
     def caption(self, paragraph: etree.Element, parents: dict[etree.Element, etree.Element]) -> str:
         """The paragraph right after a figure, if it is wholly in emphasis; it moves into the figure."""
@@ -180,14 +163,13 @@ class Binder(Treeprocessor):
         if kind == "code":
             lexer, formatter = get_lexer_by_name(fields["language"]), HtmlFormatter(nowrap=True)
             fields["html"] = highlight(fields["source"], lexer, formatter)
-            if base := self.extension.source_url:
-                fields["url"] = f"{base}/{fields['path']}#L{fields['first']}-L{fields['last']}"
+            fields["url"] = links.code(fields)
         if kind == "table":
             rows: Any = fields["rows"]
             cells: list[dict[str, Any]] = [cell for row in rows for cell in row if "fields" in cell]
             for number, cell in enumerate(cells, start=1):
                 own: dict[str, Any] = {"kind": "measured", "id": f"{fields['id']}-{number}"}
-                cell["html"] = self.extension.render(cell["fields"] | own)
+                cell["html"] = self.extension.render(page.linked(cell["fields"] | own, "table"))
         return self.extension.render(fields)
 
     def inner(self, element: etree.Element) -> str:
@@ -198,10 +180,13 @@ class Binder(Treeprocessor):
         return "".join(parts)
 
     def put(self, link: etree.Element, parents: dict[etree.Element, etree.Element], html: str) -> None:
-        """A stashed piece of HTML in the place of an element."""
-        parent = parents[link]
+        """A stashed piece of HTML in the place of an element, with the punctuation that follows: a line never begins
+        with a comma."""
+        parent, tail = parents[link], link.tail or ""
+        mark = PUNCTUATION.match(tail)
+        after = mark[0] if mark else ""
         span = etree.Element("span", {"class": "binding"})
-        span.text, span.tail = self.md.htmlStash.store(html), link.tail
+        span.text, span.tail = self.md.htmlStash.store(html) + after, tail[len(after) :]
         parent.insert(list(parent).index(link), span)
         parent.remove(link)
         parents[span] = parent

@@ -112,6 +112,7 @@ train = gan.stage("train:fit", seed=range(5))
 saturating = gan.stage("train:fit", name="saturating", loss=["saturating"], epochs=[SHORT], seed=range(5))
 single = gan.stage("train:fit", name="single", precision=["fp32"], epochs=[SHORT], seed=range(5))
 long = gan.stage("train:fit", name="long", epochs=[250], seed=[0])
+critic = gan.stage("train:fit_both", name="critic", seed=[0])
 score = gan.stage("evaluate:parzen", each=train)
 score_saturating = gan.stage("evaluate:parzen", name="evaluate-saturating", each=saturating)
 score_single = gan.stage("evaluate:parzen", name="evaluate-single", each=single)
@@ -123,7 +124,7 @@ quality_baselines = gan.stage("quality:measure_baselines", name="quality-baselin
 latent = gan.stage("latent:explore", each=train, over=[classifier])
 theory = gan.stage("theory:discriminate", seed=range(5))
 ring = gan.stage("ring:fit", variant=VARIANTS, seed=range(5))
-demo = gan.stage("demo:publish", over=[train, latent])
+demo = gan.stage("demo:publish", over=[train, critic, latent])
 draw_theory = gan.stage("figures_theory:draw", name="figures-theory", over=[theory, ring])
 draw_latent = gan.stage(
     "figures_latent:draw",

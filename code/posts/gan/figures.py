@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import torch
-from lockstep.figures import INK, MUTED, PALETTE, figure, tiles
+from lockstep.figures import INK, MUTED, PALETTE, figure, show, tiles
 
 from posts.gan.data import split_images
 from posts.gan.evaluate import load_generator, nearest_centre, sample
@@ -40,7 +40,7 @@ def draw_samples(run: Run, trained: Input) -> None:
         rows.append(sample(generator, SHOWN, 0))
     side = int(rows[0].shape[1] ** 0.5)
     with figure(run.figure("samples.svg"), height=6.6) as (_, axes):
-        axes.imshow(tiles(torch.cat(rows).numpy(), SHOWN, side), cmap="gray", vmin=0, vmax=1, interpolation="none")
+        show(axes, tiles(torch.cat(rows).numpy(), SHOWN, side))
         middles = [number * (side + 2) + side / 2 for number in range(len(rows))]
         axes.set_yticks(middles, [str(epoch) for epoch in kept])
         axes.set_ylabel("epoch")
@@ -52,18 +52,20 @@ def draw_likelihood(run: Run, scored: list[Input], longer: list[Input]) -> None:
     published = run.reported("log_likelihood", source="gan")
     with figure(run.figure("likelihood.svg")) as (_, axes):
         curves = [made.csv("likelihood.csv") for made in scored]
-        for curve in curves:
-            axes.plot(*columns(curve, "epoch", "log_likelihood"), color=PALETTE[0], linewidth=0.7, alpha=0.6)
+        for made, curve in zip(scored, curves, strict=True):
+            line = {"linewidth": 0.7, "alpha": 0.6, "label": f"_seed {made.keys['seed']}"}
+            axes.plot(*columns(curve, "epoch", "log_likelihood"), color=PALETTE[0], **line)
         epochs, means = mean_curve(curves)
-        axes.plot(epochs, means, color=PALETTE[0], linewidth=2, marker="o", markersize=3.5)
+        axes.plot(epochs, means, color=PALETTE[0], linewidth=2, marker="o", markersize=3.5, label="_mean of the seeds")
         label(axes, "mean of the seeds", (epochs[-1], means[-1]), (0, -24), PALETTE[0], "center")
         for made in longer:
             further = columns(made.csv("likelihood.csv"), "epoch", "log_likelihood")
-            axes.plot(*further, color=PALETTE[2], linewidth=1.2, marker="o", markersize=2.5)
+            line = {"linewidth": 1.2, "marker": "o", "markersize": 2.5, "label": f"_seed {made.keys['seed']}, going on"}
+            axes.plot(*further, color=PALETTE[2], **line)
             label(axes, "one seed, going on", (further[0][-1], further[1][-1]), (0, -16), PALETTE[2], "right")
             epochs = further[0]
         axes.axhline(published.value, color=PALETTE[1], linewidth=1, linestyle=(0, (5, 3)))
-        label(axes, "published", (epochs[-1], published.value), (0, 5), PALETTE[1], "right")
+        label(axes, "published", (epochs[-1], published.value), (0, 9), PALETTE[1], "right")
         axes.set_xlabel("epoch")
         axes.set_ylabel("validation log-likelihood, nats")
 
@@ -73,8 +75,9 @@ def draw_losses(run: Run, trained: list[Input]) -> None:
     with figure(run.figure("losses.svg"), height=3.0) as (_, axes):
         for made in trained:
             curve = made.csv("curve.csv")
-            axes.plot(*columns(curve, "epoch", "d_loss"), color=PALETTE[0], linewidth=0.9)
-            axes.plot(*columns(curve, "epoch", "g_loss"), color=PALETTE[1], linewidth=0.9)
+            for loss, player, colour in (("d_loss", "discriminator", PALETTE[0]), ("g_loss", "generator", PALETTE[1])):
+                line = {"linewidth": 0.9, "label": f"_{player}, seed {made.keys['seed']}"}
+                axes.plot(*columns(curve, "epoch", loss), color=colour, **line)
         axes.axhline(0.6931, color=MUTED, linewidth=0.8, linestyle=(0, (2, 2)))
         last = [made.csv("curve.csv")[-1] for made in trained]
         for name, label, colour in (("g_loss", "generator", PALETTE[1]), ("d_loss", "discriminator", PALETTE[0])):
@@ -102,8 +105,9 @@ def draw_gradients(run: Run, trained: list[Input]) -> None:
             ("saturating", "log(1 − D(G(z)))", PALETTE[1]),
         ):
             curves = [made.csv("norms.csv") for made in trained]
-            for curve in curves:
-                axes.plot(*columns(curve, "update", name), color=colour, linewidth=0.8, alpha=0.8)
+            for made, curve in zip(trained, curves, strict=True):
+                line = {"linewidth": 0.8, "alpha": 0.8, "label": f"_{text}, seed {made.keys['seed']}"}
+                axes.plot(*columns(curve, "update", name), color=colour, **line)
             last = max(float(curve[-1][name]) for curve in curves)
             label(axes, text, (float(curves[0][-1]["update"]), last), (4, 0), colour, "left")
         axes.set_yscale("log")
@@ -119,8 +123,9 @@ def draw_variants(run: Run, scored: dict[str, list[Input]]) -> None:
     with figure(run.figure("variants.svg"), height=3.2) as (_, axes):
         for (text, runs), colour in zip(scored.items(), PALETTE, strict=False):
             curves = [[row for row in made.csv("likelihood.csv") if row["epoch"] <= last] for made in runs]
-            for curve in curves:
-                axes.plot(*columns(curve, "epoch", "log_likelihood"), color=colour, linewidth=0.6, alpha=0.5)
+            for made, curve in zip(runs, curves, strict=True):
+                line = {"linewidth": 0.6, "alpha": 0.5, "label": f"_{text}, seed {made.keys['seed']}"}
+                axes.plot(*columns(curve, "epoch", "log_likelihood"), color=colour, **line)
             axes.plot(*mean_curve(curves), color=colour, linewidth=2, label=text)
         axes.legend()
         axes.set_xticks(range(0, last + 1, 5))
@@ -138,7 +143,7 @@ def draw_neighbours(run: Run, trained: Input) -> None:
     side = int(train_NX.shape[1] ** 0.5)
     with figure(run.figure("neighbours.svg"), height=1.7) as (_, axes):
         sheet = tiles(torch.cat([samples_SX, nearest_SX]).numpy(), SHOWN, side)
-        axes.imshow(sheet, cmap="gray", vmin=0, vmax=1, interpolation="none")
+        show(axes, sheet)
         axes.set_yticks([side / 2, side * 1.5 + 2], ["sample", "nearest"])
         bare(axes)
 

@@ -6,7 +6,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import torch
-from lockstep.figures import INK, PALETTE, figure, tiles
+from lockstep.figures import INK, PALETTE, figure, show, tiles
 from safetensors.torch import load_file
 from torch import Tensor
 
@@ -79,7 +79,7 @@ def draw_walks(run: Run, generator: Generator, z_NZ: Tensor, directions: dict[st
 def picture(axes: Any, rows: list[Tensor]) -> tuple[list[float], list[float]]:
     """Rows of equally many images as one picture without a frame; returns the middles of its rows and columns."""
     side = int(rows[0].shape[1] ** 0.5)
-    axes.imshow(tiles(torch.cat(rows).numpy(), len(rows[0]), side), cmap="gray", vmin=0, vmax=1, interpolation="none")
+    show(axes, tiles(torch.cat(rows).numpy(), len(rows[0]), side))
     bare(axes)
     heights, places = ([n * (side + 2) + side / 2 for n in range(count)] for count in (len(rows), len(rows[0])))
     return heights, places
@@ -93,7 +93,8 @@ def draw_ranking(run: Run) -> None:
         for metric in MEASURES
         for source in SOURCES
     }
-    with figure(run.figure("ranking.svg"), height=2.0) as (_, axes):
+    data = [{"measure": metric, "pictures": source, "mean": value} for (metric, source), value in means.items()]
+    with figure(run.figure("ranking.svg"), height=2.0, data=data) as (_, axes):
         for (source, name), colour in zip(SOURCES.items(), (INK, PALETTE[1], PALETTE[0]), strict=True):
             heights = []
             for place, (metric, (_, unit, digits, sign)) in enumerate(MEASURES.items()):

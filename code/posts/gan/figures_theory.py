@@ -47,10 +47,12 @@ def draw_theory(run: Run, made: list[Input]) -> None:
             x_N = torch.tensor([row["x"] for row in seeds[0]])
             for density, colour in ((p, PALETTE[2]), (q, PALETTE[1])):
                 panel.fill_between(x_N, density.log_density(x_N).exp(), color=colour, alpha=0.25, linewidth=0)
-            for rows in seeds:
-                panel.plot(x_N, [row["trained"] for row in rows], color=PALETTE[0], linewidth=1.2)
+            for each, rows in zip(made, seeds, strict=True):
+                line = {"linewidth": 1.2, "label": f"_{case}: trained, seed {each.keys['seed']}"}
+                panel.plot(x_N, [row["trained"] for row in rows], color=PALETTE[0], **line)
             optimal = [row["optimal"] for row in seeds[0]]
-            panel.plot(x_N, optimal, color=INK, linewidth=1.2, linestyle=(0, (1.5, 3)))
+            line = {"linewidth": 1.2, "linestyle": (0, (1.5, 3)), "label": f"_{case}: optimal"}
+            panel.plot(x_N, optimal, color=INK, **line)
             panel.set(xlabel="x", ylim=(0, 1), xticks=(-4, 0, 4, 8))
         label(axes[0], (1.0, 0.72), "trained, every seed", PALETTE[0])
         label(axes[0], (1.0, 0.63), "dotted: p / (p + q)", INK)
@@ -68,8 +70,9 @@ def draw_ring(run: Run, made: list[Input]) -> None:
     """Samples of one seed over the centres of the modes: a row for each variant, a column for each moment."""
     samples = {each.keys["variant"]: each.csv("points.csv") for each in made if each.keys["seed"] == DRAWN_SEED}
     moments = sorted({row["step"] for row in samples[ROWS[0]]})[-COLUMNS:]
-    size = {"nrows": len(ROWS), "ncols": COLUMNS, "sharex": True, "sharey": True}
-    with figure(run.figure("ring.svg"), height=6.9, **size) as (_, axes):
+    size: dict[str, Any] = {"nrows": len(ROWS), "ncols": COLUMNS, "sharex": True, "sharey": True}
+    data = [{"variant": v, **row} for v in ROWS for row in samples[v] if row["step"] in moments]
+    with figure(run.figure("ring.svg"), height=6.9, data=data, **size) as (_, axes):
         for panels, variant in zip(axes, ROWS, strict=True):
             for panel, moment in zip(panels, moments, strict=True):
                 dots(panel, ring_centres().tolist(), MUTED, 9, alpha=0.3)
@@ -94,7 +97,13 @@ def dots(panel: Any, points: list[Any], colour: str, size: float, alpha: float =
 
 def draw_modes(run: Run, made: list[Input]) -> None:
     """Modes covered over the steps: a panel for each variant, a line for each seed, apart by a hair where they meet."""
-    with figure(run.figure("modes.svg"), height=3.9, nrows=2, ncols=4, sharex=True, sharey=True) as (_, axes):
+    data = [
+        {"variant": each.keys["variant"], "seed": each.keys["seed"], "step": row["step"], "modes": row["modes"]}
+        for each in made
+        for row in each.csv("ring.csv")
+    ]
+    size: dict[str, Any] = {"nrows": 2, "ncols": 4, "sharex": True, "sharey": True}
+    with figure(run.figure("modes.svg"), height=3.9, data=data, **size) as (_, axes):
         for panels, variants, colour in zip(axes, PANELS, PALETTE, strict=False):
             for panel, variant in zip(panels, variants, strict=False):
                 curves = [each.csv("ring.csv") for each in made if each.keys["variant"] == variant]

@@ -200,3 +200,22 @@ def fit(run: Run) -> list[dict[str, Any]]:
     means_of = {name: sum(row[i] for row in norms) / len(norms) for i, name in enumerate(GENERATOR_LOSSES, start=1)}
     last: dict[str, Any] = dict(zip(CURVE[1:], curve[-1][1:], strict=True))
     return [last, *({"probe": name, "gradient_norm": mean} for name, mean in means_of.items())]
+
+
+def fit_both(run: Run) -> list[dict[str, Any]]:
+    """Train a pair as `fit` does, and keep the last discriminator as well.
+
+    Returns what `fit` returns. Artefacts: those of `fit`, and discriminator.safetensors, in bfloat16.
+    """
+    rows = fit(run)
+    saved = run.resume()
+    assert saved is not None  # `fit` leaves a checkpoint of its last epoch
+    tensors = load_file(saved)
+    masters = [tensors[f"master.{i}"] for i in range(sum(name.startswith("master.") for name in tensors))]
+    names = [name for name, _ in Discriminator(1, 1, 1, torch.Generator()).named_parameters()]  # of any size
+    last = masters[-len(names) :]  # the generator's come first
+    save_file(
+        {name: master.bfloat16() for name, master in zip(names, last, strict=True)},
+        run.artefact("discriminator.safetensors"),
+    )
+    return rows

@@ -1,0 +1,151 @@
+"""What a post's header says beside title, date and summary: its headline numbers, its thumbnail, its skills.
+
+Headline: [8.61 ± 0.12 %](measured:test_error) of test images misread       one to three, each begins with a value
+    [8.75 %](reported:test_error) published
+Thumbnail: figures/errors.svg                                               else the first figure of the page
+Skills: statistics: claim:plain_degrades, table:errors, #results            a skill and where the post shows it
+    PyTorch: code:model.py#BasicBlock
+
+A continuation line is indented by four spaces. Headlines are bindings like any other: refreshed, checked and linted.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from lockstep.bindings import IMAGE, LINK, VALUES, Prose
+from lockstep.errors import LockstepError, Problem, QueryError, nearest
+from lockstep.project import Post
+from lockstep.resolve import Resolver
+
+KINDS = ("paper", "capstone", "design")
+HEADLINES = 3
+WORDS_A_MINUTE = 220
+TARGETS = ("claim", "code", "table")
+_CITATION = re.compile(r"\[@[^\]]*\]")
+_LINKED = re.compile(r"\]\([^)]*\)")
+_WORD = re.compile(r"\w[\w.,'’-]*")
+
+
+@dataclass(frozen=True)
+class Headline:
+    """A number and the words after it, as plain text."""
+
+    value: str
+    words: str
+
+
+@dataclass(frozen=True)
+class Skill:
+    """A skill that the post gives evidence of: targets are `#section` or (`claim:`, `code:`, `table:`) and a name."""
+
+    name: str
+    targets: tuple[str, ...]
+    line: int
+
+
+def items(prose: Prose, name: str) -> list[tuple[int, str]]:
+    """The lines of a header entry, each with its number."""
+    value, first = prose.metadata.get(name, ("", 0))
+    if not value:
+        return []
+    lines = prose.source.splitlines()
+    found = [(first, lines[first - 1].partition(":")[2].strip())]
+    for number, line in enumerate(lines[first:], start=first + 1):
+        if not line.startswith("    ") or not line.strip():
+            break
+        found.append((number, line.strip()))
+    return [(number, text) for number, text in found if text]
+
+
+def headlines(prose: Prose) -> list[Headline]:
+    """The headline numbers as the source has them."""
+    return [_headline(text) for _, text in items(prose, "headline")]
+
+
+def _headline(text: str) -> Headline:
+    match = LINK.match(text)
+    if match is None or match[2] not in VALUES:
+        raise QueryError("a headline begins with a number that is bound: [](measured:…) and a few words")
+    words = LINK.sub(r"\1", text[match.end() :]).strip()
+    if not words:
+        raise QueryError("a headline says in a few words what its number is: [](measured:…) of test images misread")
+    return Headline(match[1], words)
+
+
+def skills(prose: Prose) -> list[Skill]:
+    """Raises QueryError for a line that is none."""
+    return [_skill(number, text) for number, text in items(prose, "skills")]
+
+
+def _skill(number: int, text: str) -> Skill:
+    name, colon, rest = text.partition(":")
+    targets = tuple(target.strip() for target in rest.split(",") if target.strip())
+    if not name.strip() or not colon or not targets:
+        raise QueryError(f'"{text}" names no skill: write its name, a colon, and where the post shows it')
+    return Skill(name.strip(), targets, number)
+
+
+def thumbnail(prose: Prose) -> tuple[int, str]:
+    """Line and place of the figure that stands for the post; its first one where the header names none."""
+    if found := items(prose, "thumbnail"):
+        return found[0]
+    figures = (b for b in prose.bindings if b.kind == "figure" and b.target.startswith("figures/") and b.alone)
+    return next(((b.line, b.target) for b in figures), (0, ""))
+
+
+def evidence(resolver: Resolver, target: str) -> dict[str, str]:
+    """Kind and text of a target, and a claim's verdict. The text of a section is known where the page is rendered.
+
+    Raises QueryError for one that is not there, a claim that does not hold, code that no fresh run covers.
+    """
+    if target.startswith("#"):
+        return {"kind": "section", "text": target}
+    kind, colon, name = target.partition(":")
+    if not colon or kind not in TARGETS:
+        expected = "#section, claim:name, code:file.py#Symbol or table:name"
+        raise QueryError(f'"{target}" is no evidence of a skill: expected {expected}')
+    if kind == "table" and name not in (tables := resolver.freshness.experiment.tables):
+        raise QueryError(f'there is no table "{name}"{nearest(name, tables)}')
+    if kind == "table":
+        return {"kind": kind, "text": name.replace("_", " ")}
+    fields = resolver.resolve(kind, name, target)
+    if kind == "claim":
+        return {"kind": kind, "text": fields["statement"].rstrip("."), "verdict": fields["verdict"]}
+    return {"kind": kind, "text": f"{name.partition('#')[0]} · {fields['symbol']}", "first": str(fields["first"])}
+
+
+def problems(post: Post, prose: Prose, file: str) -> Iterator[Problem]:
+    """Everything in these lines that is not so. Anchors of sections are compared where the page is rendered."""
+    kind, line = prose.metadata.get("category", (KINDS[0], 1))
+    if kind not in KINDS:
+        yield Problem(file, line, f'"{kind}" is no kind of post{nearest(kind, KINDS)}')
+    resolver = Resolver.of(post)
+    for position, (line, text) in enumerate(items(prose, "headline")):
+        if position == HEADLINES:
+            yield Problem(file, line, f"a post has at most {HEADLINES} headline numbers")
+        yield from _failing(file, line, lambda text=text: _headline(text))
+    for line, place in items(prose, "thumbnail"):
+        yield from _failing(file, line, lambda place=place: resolver.resolve("figure", place, "thumbnail"))
+    for line, text in items(prose, "skills"):
+        yield from _failing(file, line, lambda line=line, text=text: _shown(resolver, _skill(line, text)))
+
+
+def _shown(resolver: Resolver, skill: Skill) -> list[dict[str, str]]:
+    return [evidence(resolver, target) for target in skill.targets]
+
+
+def _failing(file: str, line: int, look: Callable[[], object]) -> Iterator[Problem]:
+    try:
+        look()
+    except LockstepError as error:
+        yield Problem(file, line, str(error))
+
+
+def minutes(prose: Prose) -> int:
+    """Time to read the prose, at least one minute: its words, bindings as their text; code, math, figures left out."""
+    text = prose.masked[prose.body :].replace("\x01", " ")
+    text = LINK.sub(r"\1", IMAGE.sub(" ", text))
+    return max(1, round(len(_WORD.findall(_LINKED.sub("]", _CITATION.sub(" ", text)))) / WORDS_A_MINUTE))

@@ -1,0 +1,131 @@
+"""What a page knows of itself beside its text: headline numbers, thumbnail, reading time, description, skills.
+
+Worked out when the page is read and kept with it in the cache. Whatever here is wrong has its line in the header.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import asdict
+from html import escape
+from pathlib import Path
+from typing import Any
+
+from lockstep import bindings, header
+from lockstep.errors import CheckFailed, LockstepError, Problem, nearest
+from lockstep.project import Post
+from lockstep.resolve import Resolver
+from lockstep.site.feeds import plain_text
+from lockstep.site.markdown import Page
+
+LONGEST = 200  # characters of a description, about what search engines and messengers show
+_HEADING = re.compile(r'<h([2-6])\b[^>]*\bid="([^"]+)"[^>]*>(.*?)</h\1>', re.DOTALL)
+_ID = re.compile(r'\sid="([^"]+)"')
+_SIZE = re.compile(r'<svg\b[^>]*\bviewBox=["\']\s*[\d.-]+[ ,]+[\d.-]+[ ,]+([\d.]+)[ ,]+([\d.]+)')
+
+
+def details(page: Page, content: str, summary: str, convert: Callable[[str], str]) -> dict[str, Any]:
+    """Everything above for a page of a post, nothing for another. `convert` renders Markdown with its bindings.
+
+    Raises CheckFailed with file and line.
+    """
+    post, resolver = page.post, page.resolver
+    if post is None or resolver is None:
+        return {}
+    prose = bindings.parse(post.prose.read_text(encoding="utf-8"))
+    return {
+        "headlines": [_inner(convert(_without_markup(text))) for _, text in header.items(prose, "headline")],
+        "numbers": [asdict(number) for number in header.headlines(prose)],
+        "thumbnail": _thumbnail(post, prose),
+        "minutes": header.minutes(prose),
+        "description": shortened(plain_text(summary)),
+        "skills": _skills(page, resolver, prose, content),
+        "lines": {name: line for name, (_, line) in prose.metadata.items()},
+    }
+
+
+def elsewhere(html: str, page: str, siteurl: str) -> str:
+    """A piece of a page as another page shows it: links to places of its own page lead there."""
+    return html.replace(' href="#', f' href="{siteurl}/{escape(page)}#')
+
+
+def _without_markup(text: str) -> str:
+    """Markdown whose HTML is text, but in the targets of its bindings."""
+    shown, at = [], 0
+    for match in bindings.LINK.finditer(text):
+        shown += [text[at : match.end(1)].replace("<", "&lt;"), text[match.end(1) : match.end()]]
+        at = match.end()
+    return "".join([*shown, text[at:].replace("<", "&lt;")])
+
+
+def _inner(html: str) -> str:
+    """A paragraph without its tags."""
+    return html.strip().removeprefix("<p>").removesuffix("</p>")
+
+
+def shortened(text: str, longest: int = LONGEST) -> str:
+    """Whole words, and an ellipsis where some are left out."""
+    if len(text) <= longest:
+        return text
+    return text[:longest].rpartition(" ")[0].rstrip(" ,;:.–") + " …"
+
+
+def _thumbnail(post: Post, prose: bindings.Prose) -> dict[str, Any] | None:
+    """Place and size of the figure that stands for the post; the size keeps its room free while it loads."""
+    _, place = header.thumbnail(prose)
+    path = post.folder / place
+    if not place or not path.is_file():
+        return None
+    return {"src": place} | svg_size(path)
+
+
+def svg_size(path: Path) -> dict[str, int]:
+    with path.open(encoding="utf-8") as file:
+        found = _SIZE.search(file.read(4000))
+    return {"width": round(float(found[1])), "height": round(float(found[2]))} if found else {}
+
+
+def _skills(page: Page, resolver: Resolver, prose: bindings.Prose, content: str) -> list[dict[str, Any]]:
+    """Each skill with its targets: what each is called, and where it is from the page's address on."""
+    post = resolver.post
+    places = _Places(page, content)
+    told: list[dict[str, Any]] = []
+    problems: list[Problem] = []
+    for skill in header.skills(prose):
+        targets: list[dict[str, str]] = []
+        for target in skill.targets:
+            try:
+                targets.append(places.of(target, header.evidence(resolver, target)))
+            except LockstepError as error:
+                problems.append(Problem(post.project.relative(post.prose), skill.line, str(error)))
+        told.append({"name": skill.name, "line": skill.line, "targets": targets})
+    if problems:
+        raise CheckFailed(problems)
+    return told
+
+
+class _Places:
+    """Where things stand on a rendered page."""
+
+    def __init__(self, page: Page, content: str):
+        self.sections = {match[2]: plain_text(match[3]) for match in _HEADING.finditer(content)}
+        there = set(_ID.findall(content))  # a binding of the summary stands on other pages alone
+        self.ids: dict[tuple[str, str], str] = {}
+        for number, bound in enumerate(page.rendered, start=1):
+            if (identifier := f"{page.slug}-{number}") in there:
+                self.ids.setdefault(bound, identifier)
+
+    def of(self, target: str, told: dict[str, str]) -> dict[str, str]:
+        """A target with its address. Raises LockstepError for one that the page does not show."""
+        if target.startswith("#"):
+            if target[1:] not in self.sections:
+                raise LockstepError(f'there is no section "{target}"{nearest(target[1:], self.sections)}')
+            return told | {"text": self.sections[target[1:]], "url": target}
+        kind, _, name = target.partition(":")
+        shown = self.ids.get((kind, name))
+        if kind == "code" and not shown:
+            return told | {"url": f"code/{name.partition('#')[0]}/#L{told['first']}"}
+        if not shown:
+            raise LockstepError(f"{target} is no evidence before the page shows it: bind it in the text")
+        return told | {"url": f"#{shown}-at" if kind == "claim" else f"#{shown}"}  # a claim's own is its pop-over

@@ -1,0 +1,112 @@
+"""The evidence page, and what a reader can take away: the ledger and the provenance of each post as files.
+
+A post's part of the page is worked out while its prose is read, and kept with it; the page strings the parts together.
+Nothing of it depends on when it is built: the age of a run counts back from the newest run of the site.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment
+
+from lockstep.evidence import Evidence, Place, ledger_csv, provenance_json
+from lockstep.project import Post, Project
+from lockstep.site.links import SITE
+
+AGE = "\ufdd1"  # before the date of a run whose age is known when all posts are read
+_AGE = re.compile(rf"{AGE}(\d{{4}}-\d\d-\d\d)")
+DOWNLOADS = {"ledger.csv": ledger_csv, "provenance.json": provenance_json}
+NAMES = {"ledger.csv": "Ledger (CSV)", "provenance.json": "Provenance (JSON)"}
+
+
+def entry(environment: Environment, evidence: Evidence, title: str, shown: dict[str, Any]) -> dict[str, Any]:
+    """A post's part of the page, as HTML, with its counts; `shown` is what its templates get beside the text."""
+    colophon = shown["colophon"]
+    dates = [evidence.newest, *(row["date"] for row in colophon.get("stages", []))]
+    fields = {
+        "slug": evidence.slug,
+        "title": title,
+        "claims": evidence.claims,
+        "groups": evidence.runs,
+        "has_runs": bool(colophon),
+        "accepted": colophon.get("accepted", []),
+        "downloads": shown["downloads"],
+        "SITE": SITE,
+        "AGE": AGE,
+    }
+    for row in evidence.rows.values():
+        row["shown_at"] = _links(evidence.slug, row["places"])
+    html = environment.get_template("parts/evidence.html").render(fields)
+    return {"html": html, "values": len(evidence.values), "claims": len(evidence.claims), "newest": max(dates)}
+
+
+def _links(slug: str, places: list[Place]) -> list[dict[str, str]]:
+    """Where something stands, with words to tell the places apart."""
+    many, seen, found = Counter(place.where for place in places), Counter[str](), []
+    for place in places:
+        seen[place.where] += 1
+        words = place.where + (f" {seen[place.where]}" if many[place.where] > 1 else "")
+        page = f"{SITE}/" if place.where == "summary" else f"{SITE}/{slug}/"
+        found.append({"words": words, "url": f"{page}#{place.anchor}"})
+    return found
+
+
+def downloads(post: Post | None) -> list[dict[str, str]]:
+    """What a post offers as files: name, and address from the root of the site."""
+    if post is None or not post.ledger.lines:
+        return []
+    return [{"name": NAMES[file], "url": f"{post.slug}/{file}"} for file in DOWNLOADS]
+
+
+def write(generator: Any, writer: Any, project: Project) -> None:
+    """The page of all listed posts, and the files of every post with a ledger."""
+    kept = [article.lockstep["evidence"] for article in generator.articles if article.lockstep.get("evidence")]
+    newest = max((part["newest"] for part in kept), default="")
+    posts = [
+        {"slug": article.slug, "title": article.title}
+        for article in generator.articles
+        if article.lockstep.get("evidence")
+    ]
+    writer.write_file(
+        "evidence/index.html",
+        generator.get_template("evidence"),
+        generator.context,
+        relative_urls=generator.settings["RELATIVE_URLS"],
+        parts=[aged(part["html"], newest) for part in kept],
+        posts=posts,
+        newest=newest,
+        values=sum(part["values"] for part in kept),
+        claims=sum(part["claims"] for part in kept),
+    )
+    for slug in project.slugs:
+        for name, text in _files(project, slug).items():
+            path = Path(generator.output_path) / slug / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+
+
+def aged(html: str, newest: str) -> str:
+    """With the ages of runs in words."""
+    return _AGE.sub(lambda match: age(match[1], newest), html)
+
+
+def age(day: str, newest: str) -> str:
+    """`12 days before the newest run`"""
+    days = (date.fromisoformat(newest) - date.fromisoformat(day)).days
+    return "the day of the newest run" if days == 0 else f"{days} day{'s' if days > 1 else ''} before the newest run"
+
+
+def _files(project: Project, slug: str) -> dict[str, str]:
+    """What each file of a post holds; none where nothing has run."""
+    key = project.cache.key(slug)
+    kept = project.cache.get("files", slug, key)
+    if kept is None:
+        post = project.post(slug)
+        kept = {name: make(post) for name, make in DOWNLOADS.items()} if post.ledger.lines else {}
+        project.cache.put("files", slug, key, kept)
+    return kept

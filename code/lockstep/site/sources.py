@@ -1,0 +1,55 @@
+"""Pages of code: every Python file of a post, highlighted, each line with an anchor (`gan/code/evaluate.py/#L23`).
+
+They are what the pop-over of a number and an excerpt link to, so that its code is at hand wherever the site is.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pygments import highlight
+from pygments.formatters import HtmlFormatter
+from pygments.lexers import PythonLexer
+
+from lockstep.project import Project
+from lockstep.site.links import code_page
+
+
+def files(project: Project, slug: str) -> list[dict[str, str]]:
+    """Path, address and highlighted lines of every Python file of a post that is not empty."""
+    key = project.cache.key(slug)
+    kept = project.cache.get("sources", slug, key)
+    if kept is None:
+        folder = project.root / "code" / "posts" / slug
+        texts = {path: path.read_text(encoding="utf-8") for path in sorted(folder.rglob("*.py"))}
+        paths = {project.relative(path): text for path, text in texts.items() if text.strip()}
+        kept = [{"path": path, "url": code_page(path), "html": lines(text)} for path, text in paths.items()]
+        project.cache.put("sources", slug, key, kept)
+    return kept
+
+
+def lines(source: str) -> str:
+    """Highlighted, one element a line, numbered as the file is."""
+    html = highlight(source, PythonLexer(stripnl=False), HtmlFormatter(nowrap=True))
+    numbered = enumerate(html.removesuffix("\n").split("\n"), start=1)
+    return "".join(f'<span class="line" id="L{number}">{line}\n</span>' for number, line in numbered)
+
+
+def write(generator: Any, writer: Any, project: Project) -> None:
+    """A page for each file of each post."""
+    template = generator.get_template("source")
+    pages = {article.slug: article for article in [*generator.articles, *generator.hidden_articles, *generator.drafts]}
+    for slug in project.slugs:
+        found = files(project, slug)
+        for file in found:
+            writer.write_file(
+                f"{file['url']}index.html",
+                template,
+                generator.context,
+                relative_urls=generator.settings["RELATIVE_URLS"],
+                post=pages.get(slug),
+                slug=slug,
+                file=file,
+                files=found,
+                about=(file["path"], f"{file['path']}: code behind the numbers of the site."),
+            )

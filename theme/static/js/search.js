@@ -1,0 +1,62 @@
+// Search in the page. The index was made when the site was built, and is read from the site itself, piece by piece.
+
+const element = (tag, properties = {}, ...children) => {
+  const made = Object.assign(document.createElement(tag), properties);
+  made.append(...children);
+  return made;
+};
+let dialog, finder;
+
+/** An excerpt as text with marks: whatever else stands in it stays text. */
+function marked(excerpt) {
+  const read = new DOMParser().parseFromString(excerpt, "text/html").body;
+  return [...read.childNodes].map((node) => node.nodeName === "MARK" ? element("mark", { textContent: node.textContent }) : node.textContent);
+}
+
+function entry(found) {
+  const parts = found.sub_results.filter((part) => part.url !== found.url).slice(0, 3);
+  const link = (part, className) => element("a", { href: part.url, className, textContent: part.title ?? part.meta?.title });
+  const shown = element("li", {}, link({ url: found.url, title: found.meta.title }, "title"), element("p", {}, ...marked(found.excerpt)));
+  if (parts.length) shown.append(element("p", { className: "parts" }, ...parts.flatMap((part) => [link(part), " "])));
+  return shown;
+}
+
+async function show(text, list, status) {
+  const search = await finder.debouncedSearch(text, {}, 120);
+  if (search === null) return; // the reader has gone on typing
+  const found = await Promise.all(search.results.slice(0, 8).map((result) => result.data()));
+  list.replaceChildren(...found.map(entry));
+  status.textContent = !text.trim() ? "" : search.results.length === 1 ? "1 page" : `${search.results.length} pages`;
+}
+
+function build(root) {
+  const input = element("input", { type: "text", inputMode: "search", placeholder: "Search", autocomplete: "off", spellcheck: false });
+  input.setAttribute("role", "searchbox"); // of the type "search" it would take the first Escape for itself
+  input.setAttribute("aria-label", "Search this site");
+  const status = element("p", { className: "status" }), list = element("ol");
+  status.setAttribute("role", "status");
+  const close = element("button", { type: "button", className: "tool", textContent: "Close" });
+  const made = element("dialog", { className: "search" }, element("div", { className: "line" }, input, close), status, list);
+  made.setAttribute("aria-label", "Search");
+  close.addEventListener("click", () => made.close());
+  made.addEventListener("click", (event) => { if (event.target === made || event.target.closest("a")) made.close(); });
+  input.addEventListener("input", () => show(input.value, list, status).catch(() => { status.textContent = "The index could not be read."; }));
+  made.addEventListener("keydown", (event) => {
+    const links = [input, ...list.querySelectorAll("a.title")], at = links.indexOf(document.activeElement);
+    const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+    if (!step || at < 0) return;
+    event.preventDefault();
+    links[Math.min(Math.max(at + step, 0), links.length - 1)].focus();
+  });
+  document.body.append(made);
+  import(new URL("pagefind/pagefind.js", root)).then((module) => { finder = module; return finder.init(); })
+    .then(() => { if (input.value) input.dispatchEvent(new Event("input")); })
+    .catch(() => { status.textContent = "There is no search index here."; });
+  return made;
+}
+
+export function open(root) {
+  dialog ??= build(root);
+  if (!dialog.open) dialog.showModal();
+  dialog.querySelector("input").select();
+}

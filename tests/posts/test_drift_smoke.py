@@ -66,9 +66,11 @@ def test_cells_are_collected_by_edit_and_arrangement_in_the_order_of_the_file():
     assert groups == {"wording": ["a comment", "layout"]}
 
 
-def test_the_diagram_has_no_colour_that_a_dark_scheme_would_keep():
+def test_the_diagram_has_no_colour_but_those_of_the_other_figures():
     text = diagram.read()["dot"].tobytes().decode()
-    assert set(re.findall(r"#[0-9a-f]{6}", text)) <= set(DARK)
+    assert not re.findall(r"#[0-9a-fA-F]{3,8}", text)
+    assert set(re.findall(r"@\w+", text.split("digraph")[1])) == set(diagram.COLOURS)
+    assert set(diagram.COLOURS.values()) <= set(DARK)
 
 
 @needs_graphviz

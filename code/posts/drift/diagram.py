@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from lockstep.datasets import Arrays, Made
 from lockstep.errors import LockstepError
-from lockstep.figures import themed
+from lockstep.figures import INK, MUTED, PALETTE, themed
 
 if TYPE_CHECKING:
     from lockstep.run import Run
+
+COLOURS = {"@ink": INK, "@muted": MUTED, "@author": PALETTE[0], "@machine": PALETTE[2]}
 
 
 def read() -> Arrays:
@@ -36,6 +38,8 @@ def render(text: bytes) -> str:
     """An SVG that follows the reader's scheme. Raises LockstepError without Graphviz, or for what is no graph."""
     if shutil.which("dot") is None:
         raise LockstepError("Graphviz is not installed: the program dot draws the architecture (apt install graphviz)")
+    for name, colour in COLOURS.items():
+        text = text.replace(name.encode(), colour.encode())
     done = subprocess.run(["dot", "-Tsvg"], input=text, capture_output=True, check=False)
     if done.returncode:
         raise LockstepError(f"architecture.dot: {done.stderr.decode().strip()}")

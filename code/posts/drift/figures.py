@@ -60,7 +60,11 @@ def draw_matrix(run: Run, cells: Cells, groups: dict[str, list[str]]) -> None:
     for group, edits in groups.items():
         lines += [(group, True), *((edit, False) for edit in edits)]
     height = 0.185 * (len(lines) + 7)
-    with figure(run.figure("matrix.svg"), width=5.8, height=height) as (_, axes):
+    data = [
+        {"edit": edit, "arrangement": arrangement, "verdict": worst(verdicts)}
+        for (edit, arrangement), verdicts in cells.items()
+    ]
+    with figure(run.figure("matrix.svg"), width=5.8, height=height, data=data) as (_, axes):
         for y, (text, heads) in enumerate(lines):
             for x, arrangement in enumerate(arrangements):
                 if not heads:
@@ -90,7 +94,7 @@ def draw_times(run: Run, made: list[Input]) -> None:
     """CPU seconds of a check over the number of posts, both logarithmic: a mark a round, a line through means."""
     rows = [row for other in made for row in other.rows]
     sizes = sorted({row["posts"] for row in rows})
-    with figure(run.figure("times.svg"), height=3.6) as (_, axes):
+    with figure(run.figure("times.svg"), height=3.6, data=rows) as (_, axes):
         for asked in dict.fromkeys(row["asked"] for row in rows):
             name, colour, marker, up = LINES[asked]
             seconds = [

@@ -50,7 +50,7 @@ def _links(slug: str, places: list[Place]) -> list[dict[str, str]]:
     many, seen, found = Counter(place.where for place in places), Counter[str](), []
     for place in places:
         seen[place.where] += 1
-        words = place.where + (f" {seen[place.where]}" if many[place.where] > 1 else "")
+        words = place.where + (f"\u00a0{seen[place.where]}" if many[place.where] > 1 else "")
         page = f"{SITE}/" if place.where == "summary" else f"{SITE}/{slug}/"
         found.append({"words": words, "url": f"{page}#{place.anchor}"})
     return found
@@ -65,13 +65,9 @@ def downloads(post: Post | None) -> list[dict[str, str]]:
 
 def write(generator: Any, writer: Any, project: Project) -> None:
     """The page of all listed posts, and the files of every post with a ledger."""
-    kept = [article.lockstep["evidence"] for article in generator.articles if article.lockstep.get("evidence")]
+    posts = [article for article in generator.articles if article.lockstep.get("evidence")]
+    kept = [post.lockstep["evidence"] for post in posts]
     newest = max((part["newest"] for part in kept), default="")
-    posts = [
-        {"slug": article.slug, "title": article.title}
-        for article in generator.articles
-        if article.lockstep.get("evidence")
-    ]
     writer.write_file(
         "evidence/index.html",
         generator.get_template("evidence"),

@@ -1,0 +1,43 @@
+"""This blog's engine as a dataset: what of its code decides which runs are stale, makes them and records them.
+
+The matrix measures the engine from outside, in processes of its own, so following names from the stage would not reach
+it. As data it counts by symbol, like any code that a stage reaches: a change of a comment in it leaves the runs fresh.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import lockstep
+import numpy as np
+from lockstep.canonical import digest_value
+from lockstep.datasets import Arrays
+from lockstep.reach import reach
+from lockstep.source import Source
+
+
+@dataclass
+class Engine:
+    """Everything that one function of the engine can reach. It has what the engine asks of a dataset."""
+
+    module: str
+    function: str
+    home: Path = Path(lockstep.__path__[0]).parent
+
+    @cached_property
+    def symbols(self) -> dict[str, str]:
+        """Each symbol with its digest."""
+        return reach(Source(self.home, engine=self.home), self.module, self.function).symbols
+
+    @cached_property
+    def digest(self) -> str:
+        return digest_value(self.symbols)
+
+    def load(self) -> Arrays:
+        """The names of the symbols."""
+        return {"symbols": np.array(sorted(self.symbols))}
+
+
+runs = Engine("lockstep.runner", "run_stages")

@@ -45,8 +45,9 @@ def test_no_pop_over_breaks_a_rule_or_leaves_the_window(browser, url, output, ax
                 page.locator(f'button[popovertarget="{target}"]').first.click()
                 found = strayed(page, width, target)
                 found += page.evaluate(VIOLATIONS, f'[id="{target}"]') if width == WIDTHS[0] and not found else []
+                page.mouse.move(0, 0)  # where the mouse rests on a number, its pop-over would open again
                 page.keyboard.press("Escape")
-                found += ["Escape leaves it open"] if page.locator(f'[id="{target}"]').is_visible() else []
+                page.locator(f'[id="{target}"]').wait_for(state="hidden")
                 broken[f"/{name}#{target} at {width}"] = found
     assert broken, "the site has pop-overs, and this test must find them"
     nothing_in(broken)

@@ -52,6 +52,8 @@ def dead(output: Path, home: str = "") -> dict[str, list[str]]:
         lychee,
         "--offline",
         "--include-fragments",
+        "--index-files",
+        "index.html",
         "--no-progress",
         "--format",
         "json",

@@ -44,8 +44,7 @@ def head(context: Context | dict[str, Any], settings: dict[str, Any]) -> dict[st
     told |= {"type": "website", "image": social.url(social.site_name(settings), settings), "structured": None}
     told["image_text"] = f"{settings['SITENAME']}. {settings['SITESUBTITLE']}"
     if article:
-        card = article.lockstep.get("card", "")  # a draft or hidden post has none
-        image = social.url(f"{article.lockstep['url']}{card}", settings) if card else ""
+        image = social.url(f"{article.lockstep['url']}{article.lockstep['card']}", settings)
         told |= {
             "type": "article",
             "title": article.title,

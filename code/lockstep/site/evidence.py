@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from collections import Counter
 from datetime import date
-from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment
@@ -17,6 +16,7 @@ from jinja2 import Environment
 from lockstep.evidence import Evidence, Place, ledger_csv, provenance_json
 from lockstep.project import Post, Project
 from lockstep.site.links import SITE
+from lockstep.site.output import put
 
 AGE = "\ufdd1"  # before the date of a run whose age is known when all posts are read
 _AGE = re.compile(rf"{AGE}(\d{{4}}-\d\d-\d\d)")
@@ -81,9 +81,7 @@ def write(generator: Any, writer: Any, project: Project) -> None:
     )
     for slug in project.slugs:
         for name, text in _files(project, slug).items():
-            path = Path(generator.output_path) / slug / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text, encoding="utf-8")
+            put(generator.settings, f"{slug}/{name}", text.encode())
 
 
 def aged(html: str, newest: str) -> str:

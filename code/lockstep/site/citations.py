@@ -11,7 +11,6 @@ from typing import Any
 
 from lockstep.errors import LockstepError, nearest
 
-
 FORMATTING = re.compile(r"(</?(?:i|b|em|strong|sup|sub)>)")
 
 

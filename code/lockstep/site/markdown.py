@@ -95,10 +95,10 @@ class Raw(str):
 
 
 class RawHtml(HtmlInlineProcessor):
-    def handleMatch(self, m: re.Match[str], data: str) -> tuple[str, int, int]:  # type: ignore[override]
-        place, start, end = super().handleMatch(m, data)
+    def handleMatch(self, m: re.Match[str], data: str) -> Any:
+        found = super().handleMatch(m, data)
         self.md.htmlStash.rawHtmlBlocks[-1] = Raw(self.md.htmlStash.rawHtmlBlocks[-1])
-        return place, start, end
+        return found
 
 
 class Citation(InlineProcessor):

@@ -118,7 +118,9 @@ def new(context: Context, slug: str, kind: str) -> None:
 
 @task
 def test(context: Context) -> None:
-    """Run every test, a process a core."""
+    """Run every test, a process a core. What the tests of the site need from npm is installed first, as locked."""
+    if shutil.which("npm") and not os.path.isdir(os.path.join(ROOT, "tests/site/node_modules")):
+        context.run("npm ci --prefix tests/site --ignore-scripts --no-audit --no-fund", hide="out")
     sys.exit(context.run("pytest -q -rs -n auto --dist loadscope", warn=True, pty=sys.stdout.isatty()).exited)  # type: ignore[union-attr]
 
 
@@ -126,6 +128,12 @@ def test(context: Context) -> None:
 def bench(context: Context, posts: str = "10 100 1000") -> None:
     """Measure check and build on generated projects, beside plain Pelican."""
     sys.exit(context.run(f"{sys.executable} bench/blog.py {posts}", warn=True).exited)  # type: ignore[union-attr]
+
+
+@task(help={"runs": "runs a page; the one with the median performance counts"})
+def lighthouse(context: Context, runs: int = 3) -> None:
+    """Let Lighthouse judge the published site: home and every post, on a phone; fails below 98."""
+    sys.exit(context.run(f"{sys.executable} bench/lighthouse.py --runs {runs}", warn=True).exited)  # type: ignore[union-attr]
 
 
 @task
@@ -136,9 +144,14 @@ def serve(context: Context, port: int = 8000) -> None:
 
 @task
 def livereload(context: Context, port: int = 8000) -> None:
-    """Serve while writing: prose and theme render again when they change."""
-    command = f"{sys.executable} -m pelican -s pelicanconf.py --listen --autoreload --port {port}"
-    sys.exit(context.run(command, warn=True, pty=True).exited)  # type: ignore[union-attr]
+    """Serve while writing: whatever changes shows in the browser; nothing is run and no prose is written."""
+
+    def serve() -> None:
+        from lockstep.site.livereload import serve
+
+        serve(Project.find().root, port)
+
+    _do(serve)
 
 
 @task
@@ -183,6 +196,6 @@ def _posts(namespace: Collection) -> None:
 
 
 namespace = Collection(build, check, status, why, run, reproduce, accept, diff, merge, new)
-for other in (test, bench, serve, livereload, clean, publish, vendor):
+for other in (test, bench, lighthouse, serve, livereload, clean, publish, vendor):
     namespace.add_task(other)
 _posts(namespace)

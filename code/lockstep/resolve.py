@@ -249,7 +249,18 @@ class Resolver:
         width, height = _size(path)
         data = target.removesuffix(path.suffix) + ".csv"
         shown = {"src": target, "alt": text, "name": path.stem, "width": width, "height": height}
-        return shown | {"data": data if data in made else ""}
+        shown |= {"data": data if data in made else "", "again": ""}
+        return shown | (self._drawn(made[target]) if target in made else {})
+
+    def _drawn(self, line: Line) -> dict[str, Any]:
+        """How a figure came about: which stage drew it, from the runs of which others, and when."""
+        stage = self.freshness.experiment.stages.get(line.stage)
+        return {
+            "stage": line.stage,
+            "drawn_from": sorted({entry["stage"] for entry in line.upstream}),
+            "again": f"lockstep reproduce {self.post.slug}.{line.stage}",
+            "code": self._function(stage) if stage else {},
+        } | self._explained([line])
 
     def _code(self, target: str, text: str) -> dict[str, Any]:
         return excerpts.excerpt(self.post, self.freshness, target)

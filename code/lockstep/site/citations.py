@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 import warnings
 from dataclasses import dataclass, field
-from html import escape
+from html import escape, unescape
 from pathlib import Path
 from typing import Any
 
 from lockstep.errors import LockstepError, nearest
+
+FORMATTING = re.compile(r"(</?(?:i|b|em|strong|sup|sub)>)")
 
 
 @dataclass
@@ -75,4 +77,10 @@ class Bibliography:
             bibliography.register(citation)
             bibliography.cite(citation, lambda item: None)
             text = str(bibliography.bibliography()[0])
-        return re.sub(r"\s+", " ", text).replace("..", ".").strip()
+        return safe(re.sub(r"\s+", " ", text).replace("..", ".").strip())
+
+
+def safe(html: str) -> str:
+    """An entry with the few tags that a style sets; whatever else stands in it is text."""
+    parts = FORMATTING.split(html)
+    return "".join(part if number % 2 else escape(unescape(part)) for number, part in enumerate(parts))

@@ -6,12 +6,12 @@ addresses, and writes relative ones, which the format forbids, where SITEURL is 
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 from xml.sax.saxutils import escape
 
 from lockstep.site.head import address
+from lockstep.site.output import put
 
 NAMESPACE = "http://www.sitemaps.org/schemas/sitemap/0.9"
 _written: dict[str, str] = {}  # address of each page of this build, and the date of its text where it has one
@@ -32,14 +32,14 @@ def note(path: str, context: dict[str, Any]) -> None:
 
 def write(pelican: Any) -> None:
     """Called when everything is written."""
-    site, output = pelican.settings["SITEURL"], Path(pelican.settings["OUTPUT_PATH"])
+    site = pelican.settings["SITEURL"]
     robots = ["User-agent: *", "Disallow:"]
     if site:
         pages = "\n".join(_entry(f"{site}/{quote(place)}", date) for place, date in sorted(_written.items()))
         text = f'<?xml version="1.0" encoding="utf-8"?>\n<urlset xmlns="{NAMESPACE}">\n{pages}\n</urlset>\n'
-        (output / "sitemap.xml").write_text(text, encoding="utf-8")
+        put(pelican.settings, "sitemap.xml", text.encode())
         robots.append(f"Sitemap: {site}/sitemap.xml")
-    (output / "robots.txt").write_text("\n".join(robots) + "\n", encoding="utf-8")
+    put(pelican.settings, "robots.txt", ("\n".join(robots) + "\n").encode())
 
 
 def _entry(url: str, date: str) -> str:

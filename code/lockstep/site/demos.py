@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 from typing import Any
+
+from lockstep.site.output import put
 
 
 def copy(pelican: Any) -> None:
     """Copy `code/posts/SLUG/demo/` into the site. What the scripts load is content, which Pelican copies itself."""
-    content, output = Path(pelican.settings["PATH"]), Path(pelican.settings["OUTPUT_PATH"])
-    for folder in sorted(content.parent.glob("code/posts/*/demo")):
-        shutil.copytree(folder, output / folder.parent.name / "demo", dirs_exist_ok=True)
+    for folder in sorted(Path(pelican.settings["PATH"]).parent.glob("code/posts/*/demo")):
+        for path in folder.rglob("*"):
+            if path.is_file():
+                put(pelican.settings, f"{folder.parent.name}/demo/{path.relative_to(folder)}", path.read_bytes())

@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from collections import Counter
 from datetime import date
-from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment
@@ -17,6 +16,7 @@ from jinja2 import Environment
 from lockstep.evidence import Evidence, Place, ledger_csv, provenance_json
 from lockstep.project import Post, Project
 from lockstep.site.links import SITE
+from lockstep.site.output import put
 
 AGE = "\ufdd1"  # before the date of a run whose age is known when all posts are read
 _AGE = re.compile(rf"{AGE}(\d{{4}}-\d\d-\d\d)")
@@ -50,7 +50,7 @@ def _links(slug: str, places: list[Place]) -> list[dict[str, str]]:
     many, seen, found = Counter(place.where for place in places), Counter[str](), []
     for place in places:
         seen[place.where] += 1
-        words = place.where + (f" {seen[place.where]}" if many[place.where] > 1 else "")
+        words = place.where + (f"\u00a0{seen[place.where]}" if many[place.where] > 1 else "")
         page = f"{SITE}/" if place.where == "summary" else f"{SITE}/{slug}/"
         found.append({"words": words, "url": f"{page}#{place.anchor}"})
     return found
@@ -65,13 +65,9 @@ def downloads(post: Post | None) -> list[dict[str, str]]:
 
 def write(generator: Any, writer: Any, project: Project) -> None:
     """The page of all listed posts, and the files of every post with a ledger."""
-    kept = [article.lockstep["evidence"] for article in generator.articles if article.lockstep.get("evidence")]
+    posts = [article for article in generator.articles if article.lockstep.get("evidence")]
+    kept = [post.lockstep["evidence"] for post in posts]
     newest = max((part["newest"] for part in kept), default="")
-    posts = [
-        {"slug": article.slug, "title": article.title}
-        for article in generator.articles
-        if article.lockstep.get("evidence")
-    ]
     writer.write_file(
         "evidence/index.html",
         generator.get_template("evidence"),
@@ -85,9 +81,7 @@ def write(generator: Any, writer: Any, project: Project) -> None:
     )
     for slug in project.slugs:
         for name, text in _files(project, slug).items():
-            path = Path(generator.output_path) / slug / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text, encoding="utf-8")
+            put(generator.settings, f"{slug}/{name}", text.encode())
 
 
 def aged(html: str, newest: str) -> str:

@@ -46,6 +46,6 @@ def resolved(html: str, root: str) -> str:
 
 
 def use(pelican: Any) -> None:
-    """Have the site's templates resolve SITE."""
-    own = {**pelican.settings["JINJA_ENVIRONMENT"], "finalize": finalize}
+    """Have the site's templates resolve SITE, and escape whatever does not say that it is HTML."""
+    own = {**pelican.settings["JINJA_ENVIRONMENT"], "autoescape": True, "finalize": finalize}
     pelican.settings["JINJA_ENVIRONMENT"] = own

@@ -10,8 +10,9 @@ from typing import Any
 
 from markdown import Markdown
 from markdown.extensions import Extension
-from markdown.inlinepatterns import InlineProcessor
+from markdown.inlinepatterns import HTML_RE, HtmlInlineProcessor, InlineProcessor
 from markdown.treeprocessors import Treeprocessor
+from markdown.util import HTML_PLACEHOLDER_RE
 from pygments import highlight
 from pygments.formatters import HtmlFormatter
 from pygments.lexers import get_lexer_by_name
@@ -85,7 +86,19 @@ class Bindings(Extension):
             Math(r"(?<![\\$\w])\$(?![\s$])([^$\n]+?)(?<![\s\\])\$(?![\d$])", md, False), "math", 185
         )
         md.inlinePatterns.register(Citation(r"\[(@[\w:-]+(?:;\s*@[\w:-]+)*)\]", md, self), "citation", 184)
+        md.inlinePatterns.register(RawHtml(HTML_RE, md), "html", 90)
         md.treeprocessors.register(Binder(self, md), "bindings", 10)
+
+
+class Raw(str):
+    """HTML as an author wrote it into a paragraph, apart from what this extension makes."""
+
+
+class RawHtml(HtmlInlineProcessor):
+    def handleMatch(self, m: re.Match[str], data: str) -> Any:
+        found = super().handleMatch(m, data)
+        self.md.htmlStash.rawHtmlBlocks[-1] = Raw(self.md.htmlStash.rawHtmlBlocks[-1])
+        return found
 
 
 class Citation(InlineProcessor):
@@ -173,7 +186,14 @@ class Binder(Treeprocessor):
         return self.extension.render(fields)
 
     def inner(self, element: etree.Element) -> str:
-        """The HTML inside an element."""
+        """The HTML inside an element; raw HTML in it comes out as text."""
+        return HTML_PLACEHOLDER_RE.sub(self._told, self._inside(element))
+
+    def _told(self, match: re.Match[str]) -> str:
+        block = self.md.htmlStash.rawHtmlBlocks[int(match[1])]
+        return _escape(block) if isinstance(block, Raw) else match[0]
+
+    def _inside(self, element: etree.Element) -> str:
         parts = [_escape(element.text or "")]
         for child in element:
             parts.append(self.md.serializer(child))  # its tail included

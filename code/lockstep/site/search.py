@@ -1,4 +1,7 @@
-"""The search index, by Pagefind, over what was written: made again only where a page has changed."""
+"""The search index, by Pagefind, over what was written: made again only where a page has changed.
+
+Pages of code, which lie deeper than any other, are not searched: they would outnumber the posts that lead to them.
+"""
 
 from __future__ import annotations
 
@@ -7,10 +10,14 @@ import re
 import shutil
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 from lockstep.errors import LockstepError
+from lockstep.site.output import mirror
 
+FOLDER = "pagefind"
+DEPTH = 2  # folders above a page that is searched: SLUG/, tags/TAG/
 APART = (".provenance", ".take", ".large", ".mark", ".references", ".colophon", ".neighbours", ".contents", "math")
 
 
@@ -19,27 +26,32 @@ def index(output: Path, kept: Path) -> None:
 
     Raises LockstepError where Pagefind fails.
     """
-    key, before = digest(output), kept / "pages"
-    if before.is_file() and before.read_text(encoding="utf-8") == key:
-        shutil.copytree(kept / "pagefind", output / "pagefind", dirs_exist_ok=True)
-        return
-    shutil.rmtree(kept, ignore_errors=True)
+    key, before, made = digest(output), kept / "pages", kept / FOLDER
+    if not (made.is_dir() and before.is_file() and before.read_text(encoding="utf-8") == key):
+        before.unlink(missing_ok=True)  # until the new index is whole, there is none
+        _make(output, made)
+        before.write_text(key, encoding="utf-8")
+    mirror(made, output / FOLDER)
+
+
+def _make(output: Path, made: Path) -> None:
+    """Into an empty folder: Pagefind leaves what is there already, also what no page needs any more."""
+    shutil.rmtree(made, ignore_errors=True)
     command = [sys.executable, "-m", "pagefind", "--site", str(output), "--root-selector", "main", "--quiet"]
-    command += ["--output-path", str(kept / "pagefind"), "--exclude-selectors", ", ".join(APART)]
+    command += ["--glob", f"{{{','.join('*/' * depth + '*.html' for depth in range(DEPTH + 1))}}}"]
+    command += ["--output-path", str(made), "--exclude-selectors", ", ".join(APART)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         raise LockstepError(f"the search index could not be made: {(done.stderr or done.stdout).strip()}")
-    for surplus in (kept / "pagefind").glob("pagefind-*ui*"):  # interfaces that the theme does not use
+    for surplus in made.glob("pagefind-*ui*"):  # interfaces that the theme does not use
         surplus.unlink()
-    (kept / "pagefind" / "pagefind-highlight.js").unlink(missing_ok=True)
-    before.write_text(key, encoding="utf-8")
-    shutil.copytree(kept / "pagefind", output / "pagefind", dirs_exist_ok=True)
+    (made / "pagefind-highlight.js").unlink(missing_ok=True)
 
 
 def digest(output: Path) -> str:
-    """Of the pages that are searched: what stands in `main`."""
-    found = hashlib.sha256()
-    for path in sorted(output.rglob("*.html")):
+    """Of the pages that are searched, by what stands in `main`, and of what makes the index of them."""
+    found = hashlib.sha256(f"{version('pagefind')} {APART}".encode())
+    for path in sorted(page for depth in range(DEPTH + 1) for page in output.glob("*/" * depth + "*.html")):
         main = re.search(rb"<main\b.*</main>", path.read_bytes(), re.DOTALL)
         found.update(f"{path.relative_to(output)}\0".encode() + (main[0] if main else b""))
     return found.hexdigest()

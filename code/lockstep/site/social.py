@@ -15,6 +15,7 @@ from typing import Any
 
 from lockstep.errors import LockstepError
 from lockstep.files import write_whole
+from lockstep.site.output import put
 
 FONT = "static/fonts/source-serif-4.woff2"
 DESIGN = 1  # of the layout in card.py: another number draws every picture anew
@@ -75,11 +76,10 @@ def write(generator: Any, writer: Any) -> None:
     wanted = {f"{post.lockstep['url']}{post.lockstep['card']}": shown(post, settings) for post in generator.articles}
     wanted[site_name(settings)] = site_shown(settings)
     for place, says in wanted.items():
-        card, target = kept / Path(place).name, Path(settings["OUTPUT_PATH"]) / place
+        card = kept / Path(place).name
         if not card.is_file():
             write_whole(card, draw(says, _font_path(settings)))
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes(card.read_bytes())
+        put(settings, place, card.read_bytes())
     for card in {*kept.glob("card-*.png")} - {kept / Path(place).name for place in wanted}:
         os.unlink(card)
 

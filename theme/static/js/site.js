@@ -12,7 +12,6 @@ function schemes() {
     button.textContent = now[0].toUpperCase() + now.slice(1);
     button.setAttribute("aria-label", `Colour scheme: ${now}`);
   };
-  button.hidden = false;
   button.addEventListener("click", () => {
     const now = document.documentElement.dataset.theme ?? "auto";
     const next = names[(names.indexOf(now) + 1) % names.length];
@@ -78,7 +77,6 @@ function hovering() {
 function searching() {
   const button = document.getElementById("search-button");
   const open = async () => (await import("./search.js")).open(root);
-  button.hidden = false;
   button.addEventListener("click", open);
   addEventListener("keydown", (event) => {
     const writing = event.target.closest("input, textarea, select, [contenteditable]");

@@ -1,0 +1,134 @@
+"""The folder of the site, written so that a build touches only what is not there yet as it must be.
+
+Every page is rendered anew, so that none can be out of date, and compared with the file that is there: the same bytes
+are left alone. Nothing is written before everything is rendered; then what no longer belongs goes, and what differs
+is put in place, each file whole. A build that fails leaves the last good site; one that is killed leaves files that
+the next build compares like any others: nothing but their bytes is ever trusted.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from lockstep.errors import LockstepError
+
+Signature = tuple[int, int, int]
+
+
+class Output:
+    """One rendering of a site. `apart` are top-level names that somebody else looks after."""
+
+    def __init__(self, folder: Path, apart: Iterable[str] = ()):
+        self.folder = folder
+        self.apart = frozenset(apart)
+        self.places: set[str] = set()
+        self.waiting: dict[str, bytes] = {}
+        self.before = self._files()
+
+    def put(self, place: str, content: bytes) -> None:
+        """What the site has at this place. The last of several stands."""
+        place = os.path.normpath(place)
+        self.places.add(place)
+        if _content(self.folder / place, len(content)) == content:
+            self.waiting.pop(place, None)
+        else:
+            self.waiting[place] = content
+
+    def finish(self) -> list[str]:
+        """Make the folder what was put, and nothing else; returns the places that changed.
+
+        A file that was written without being put, by somebody who knows only the folder, belongs as well: the system
+        has another time of change for it than before.
+        """
+        now = self._files()
+        written = {place for place, signature in now.items() if self.before.get(place) != signature}
+        surplus = now.keys() - self.places - written
+        for place in surplus:
+            os.unlink(self.folder / place)
+        self._remove_empty(self.folder)
+        for place, content in self.waiting.items():
+            _replace(self.folder / place, content)
+        return sorted(surplus | self.waiting.keys() | (written - self.places))
+
+    def _files(self) -> dict[str, Signature]:
+        """Every file below the folder, with what the system changes whenever the file is written."""
+        found: dict[str, Signature] = {}
+        folders = [""]
+        while folders:
+            folder = folders.pop()
+            try:
+                entries = os.scandir(self.folder / folder)
+            except FileNotFoundError:
+                continue
+            with entries:
+                for entry in entries:
+                    place = os.path.join(folder, entry.name)
+                    if place in self.apart:
+                        continue
+                    if entry.is_dir(follow_symlinks=False):
+                        folders.append(place)
+                    else:
+                        stat = entry.stat(follow_symlinks=False)
+                        found[place] = stat.st_ctime_ns, stat.st_ino, stat.st_size
+        return found
+
+    def _remove_empty(self, folder: Path) -> bool:
+        """Remove folders that hold nothing; is this one such?"""
+        if not folder.is_dir():
+            return False
+        with os.scandir(folder) as entries:
+            names = [(entry.name, entry.is_dir(follow_symlinks=False)) for entry in entries]
+        if folder == self.folder:
+            names = [(name, is_folder) for name, is_folder in names if name not in self.apart]
+        left = [name for name, is_folder in names if not (is_folder and self._remove_empty(folder / name))]
+        if left or folder == self.folder:
+            return False
+        folder.rmdir()
+        return True
+
+
+def mirror(source: Path, folder: Path) -> list[str]:
+    """Make a folder the same as another, touching only what differs; returns the places that changed."""
+    output = Output(folder)
+    for path in source.rglob("*"):
+        if path.is_file():
+            output.put(str(path.relative_to(source)), path.read_bytes())
+    return output.finish()
+
+
+def opened(settings: dict[str, Any], sources: Iterable[Path], apart: Iterable[str] = ()) -> Output:
+    """The output that the settings name. Raises LockstepError where cleaning it could take sources along."""
+    folder = Path(settings["OUTPUT_PATH"]).resolve()
+    for path in sources:
+        if path.resolve().is_relative_to(folder) or folder.is_relative_to(path.resolve()):
+            raise LockstepError(f"the site cannot be written to {folder}, where {path} is: choose a folder of its own")
+    return Output(folder, {*apart, *settings["OUTPUT_RETENTION"]})
+
+
+def put(settings: dict[str, Any], place: str, content: bytes) -> None:
+    """Put a file that is no page into the site: into the rendering that is going on, or straight into its folder."""
+    output: Output | None = settings.get("LOCKSTEP_RENDERING")
+    if output is not None:
+        output.put(place, content)
+    else:
+        _replace(Path(settings["OUTPUT_PATH"]) / place, content)
+
+
+def _content(path: Path, size: int) -> bytes | None:
+    """The bytes of a file, if it is one of this size."""
+    try:
+        with path.open("rb") as file:
+            return file.read() if os.fstat(file.fileno()).st_size == size else None
+    except OSError:
+        return None
+
+
+def _replace(path: Path, content: bytes) -> None:
+    """Whoever reads the file meanwhile, such as a server, gets the old one or the new one."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    part.write_bytes(content)
+    os.replace(part, path)

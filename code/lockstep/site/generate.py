@@ -66,11 +66,13 @@ def configure(project: Project, settings: str) -> dict[str, Any]:
     for name in ("pelicanconf", "publishconf"):
         sys.modules.pop(name, None)
     compiles, sys.dont_write_bytecode = sys.dont_write_bytecode, True  # compiled files are known by second and size
+    sys.path.insert(0, str(project.root))  # where publishconf.py finds pelicanconf.py
     try:
         with _explained(project, everything=True):
             return read_settings(str(project.root / settings))
     finally:
         sys.dont_write_bytecode = compiles
+        sys.path.remove(str(project.root))
 
 
 @contextmanager

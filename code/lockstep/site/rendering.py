@@ -11,8 +11,9 @@ from typing import Any
 
 from pelican import Pelican
 from pelican.generators import StaticGenerator
-from pelican.writers import FileOverwriteFailedError, Writer
+from pelican.writers import Writer
 
+from lockstep.errors import LockstepError
 from lockstep.site import output
 
 
@@ -35,11 +36,15 @@ class Pages(Writer):
     """Puts pages and feeds."""
 
     def _open_w(self, filename: str, encoding: str, override: bool = False) -> Any:
-        """As Pelican does: a place is written once, unless one of two writes says that it overrides."""
+        """As Pelican does: a place is written once, unless one of two writes says that it overrides.
+
+        Raises LockstepError.
+        """
         if filename in self._overridden_files and not override:
             return io.StringIO()
         if filename in (self._overridden_files if override else self._written_files):
-            raise FileOverwriteFailedError(f'two pages want "{os.path.relpath(filename, self.output_path)}"')
+            place = os.path.relpath(filename, self.output_path)
+            raise LockstepError(f"two pages want to be {place}: give one of them another Slug")
         if override:
             self._overridden_files.add(filename)
         self._written_files.add(filename)

@@ -136,9 +136,14 @@ def serve(context: Context, port: int = 8000) -> None:
 
 @task
 def livereload(context: Context, port: int = 8000) -> None:
-    """Serve while writing: prose and theme render again when they change."""
-    command = f"{sys.executable} -m pelican -s pelicanconf.py --listen --autoreload --port {port}"
-    sys.exit(context.run(command, warn=True, pty=True).exited)  # type: ignore[union-attr]
+    """Serve while writing: whatever changes shows in the browser; nothing is run and no prose is written."""
+
+    def serve() -> None:
+        from lockstep.site.livereload import serve
+
+        serve(Project.find().root, port)
+
+    _do(serve)
 
 
 @task

@@ -260,5 +260,5 @@ def test_a_folder_that_holds_sources_is_never_cleaned(project, place, monkeypatc
 def test_two_pages_that_want_one_place_are_an_error(project):
     toggle_page(project, 1)
     edit(project, "content/pages/more.md", "Slug: more", "Slug: mini")
-    with pytest.raises(LockstepError, match="two pages want to be mini/index.html"):
+    with pytest.raises(LockstepError, match=r"two pages want to be mini/index\.html"):
         generate(Project(project))

@@ -2,7 +2,7 @@
 
 Each post has code of its own with two stages, four recorded runs, and a page of prose with ten bindings. Measured in
 CPU seconds of a fresh process, best of three: `check`, a build with nothing to do, and plain Pelican on the same prose
-with its bindings replaced by their text, with the same theme and extensions.
+with its bindings replaced by their text, with its own simple theme and the same extensions.
 """
 
 from __future__ import annotations
@@ -47,6 +47,21 @@ def total(run):
     return {{"total": sum(row["score"] for made in run.inputs for row in made.rows)}}
 """
 HELPERS = "def square(x):\n    return x * x\n"
+BINDING = re.compile(r"\[([^\]]*)\]\((?:measured|config|claim):[^)]*\)")
+PLAIN = """
+from pathlib import Path
+SITENAME, AUTHOR, SITEURL, TIMEZONE, DEFAULT_LANG = "Blog", "The author", "https://blog.example", "UTC", "en"
+PATH, THEME, PAGE_PATHS, FEED_ALL_ATOM, FEED_MAX_ITEMS = "content", "simple", ["pages"], "feed.atom", 20
+CATEGORY_FEED_ATOM = TRANSLATION_FEED_ATOM = AUTHOR_FEED_ATOM = AUTHOR_FEED_RSS = None
+PATH_METADATA = r"(?:(?!pages/)(?P<slug>[^/]+)/index\.md)?.*"
+ARTICLE_PATHS = sorted(path.parent.name for path in Path("content").glob("*/index.md"))
+ARTICLE_URL, ARTICLE_SAVE_AS, PAGE_URL, PAGE_SAVE_AS = "{slug}/", "{slug}/index.html", "{slug}/", "{slug}/index.html"
+CATEGORY_SAVE_AS = TAG_SAVE_AS = AUTHOR_SAVE_AS = CATEGORIES_SAVE_AS = TAGS_SAVE_AS = AUTHORS_SAVE_AS = ""
+ARCHIVES_SAVE_AS = ""
+DIRECT_TEMPLATES = ["index"]
+MARKDOWN = {"extensions": [f"markdown.extensions.{name}" for name in
+    ("meta", "tables", "fenced_code", "codehilite", "toc", "smarty")], "output_format": "html5"}
+"""
 BOUND = (
     "We score [](measured:score), or [](measured:total) in all, with scale [](config:scale): "
     "[it is positive](claim:positive).\n\n"
@@ -76,14 +91,13 @@ def generate(root: Path, posts: int) -> None:
 
 
 def plain(root: Path) -> Path:
-    """The same prose without bindings, and settings without the plugin."""
+    """The same prose without bindings, for Pelican alone with its `simple` theme and the same Markdown extensions."""
     other = root.with_name(root.name + "-plain")
-    shutil.copytree(root, other, ignore=shutil.ignore_patterns(".lockstep", "output", "results"))
-    for path in other.glob("content/*/index.md"):
-        path.write_text(re.sub(r"\[([^\]]*)\]\((?:measured|config|claim):[^)]*\)", r"\1", path.read_text()))
-    settings = (other / "pelicanconf.py").read_text()
-    settings = settings.replace("import lockstep.site", "#").replace("PLUGINS = [lockstep.site]", "PLUGINS = []")
-    (other / "pelicanconf.py").write_text(settings)
+    for path in [*root.glob("content/*/index.md"), *root.glob("content/pages/*.md")]:
+        copy = other / path.relative_to(root)
+        copy.parent.mkdir(parents=True)
+        copy.write_text(BINDING.sub(r"\1", path.read_text()))
+    (other / "pelicanconf.py").write_text(PLAIN)
     return other
 
 

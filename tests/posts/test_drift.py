@@ -9,7 +9,7 @@ from lockstep.errors import LockstepError
 from posts.drift import sample
 from posts.drift.arrangements import arrangement
 from posts.drift.edits import EDITS, GROUPS, SAME, Edit, apply, placed, replace, selected
-from posts.drift.experiment import ARRANGEMENTS
+from posts.drift.experiment import ARRANGEMENTS, TOOLS
 from posts.drift.matrix import Outcome, Truth, counted, judge
 
 ROOT = Path(__file__).parents[2]
@@ -68,6 +68,18 @@ def test_every_edit_changes_one_file_in_one_place(name, seed, tmp_path):
         changed = [path for path, text in files.items() if (tmp_path / path).read_text() != text]
         expected = 2 if edit.name == "a symbol renamed everywhere" else 0 if edit.force is not None else 1
         assert len(changed) == expected, edit.name
+
+
+@pytest.mark.parametrize("tool", TOOLS)
+def test_a_careful_project_lists_every_module_that_is_imported_and_a_plain_one_none(tool):
+    chosen = sample.words(0)
+    imported = {f"mini/{name}" for name in sample.imported({**chosen, "package": "mini"})}
+    assert len(imported) == len(sample.MODULES) + 1  # and the package itself
+    listed = {}
+    for setting in ("plain", "careful"):
+        declared = "".join(arrangement(f"{tool}-{setting}").files(chosen).values())
+        listed[setting] = {name for name in imported if f'"{name}"' in declared}
+    assert listed == {"plain": set(), "careful": imported}
 
 
 def test_a_text_that_is_there_twice_or_not_at_all_is_not_replaced(tmp_path):

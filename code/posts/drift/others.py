@@ -42,8 +42,7 @@ rule all:
 rule train:
     input:
         line="data/line.txt",
-        modules=[$modules],
-    output:
+$modules    output:
         "weights/{seed}.txt",
     params:
         scale=config["scale"],
@@ -72,7 +71,8 @@ rule total:
 
 def snakemake_files(chosen: Mapping[str, str], careful: bool) -> dict[str, str]:
     files = home(chosen, "mini", SNAKEMAKE, {}) | {"params.yaml": SETTINGS_YAML, "data/line.txt": LINE}
-    return files | {"Snakefile": fill(SNAKEFILE, {"modules": quoted(listed(chosen, careful))})}
+    modules = f"        modules=[{quoted(listed(chosen, careful))}],\n" if careful else ""
+    return files | {"Snakefile": fill(SNAKEFILE, {"modules": modules})}
 
 
 # --- DVC --------------------------------------------------------------------------------------------------------------
@@ -159,8 +159,7 @@ for _seed in settings.SEEDS:
         scale: Annotated[float, PythonNode(value=settings.SCALE, hash=True)],
         seed: int = _seed,
         line: Path = ROOT / "data/line.txt",
-        modules: tuple[Path, ...] = tuple(ROOT / name for name in [$modules]),
-        made: Annotated[Path, Product] = ROOT / f"weights/{_seed}.txt",
+$modules        made: Annotated[Path, Product] = ROOT / f"weights/{_seed}.txt",
     ):
         numbers = [float(number) for number in line.read_text().split()]
         made.write_text(repr(float(weigh(scale, numbers, seed) + note(f"train {seed}"))))
@@ -192,7 +191,9 @@ def task_total(
 
 
 def pytask_files(chosen: Mapping[str, str], careful: bool) -> dict[str, str]:
-    modules = quoted(listed(chosen, careful))
+    """In the plain setting the task has no such argument: an empty one makes pytask run it when the grid changes."""
+    names = quoted(listed(chosen, careful))
+    modules = f"        modules: tuple[Path, ...] = tuple(ROOT / name for name in [{names}]),\n" if careful else ""
     endings = {step: ending.replace("$modules", modules) for step, ending in PYTASK.items()}
     files = home(chosen, "mini", endings, PYTASK_MOVED) | {"settings.py": SETTINGS_PYTHON, "data/line.txt": LINE}
     return files | {"pyproject.toml": "[tool.pytask.ini_options]\n"}

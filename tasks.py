@@ -124,10 +124,11 @@ def test(context: Context) -> None:
     sys.exit(context.run("pytest -q -rs -n auto --dist loadscope", warn=True, pty=sys.stdout.isatty()).exited)  # type: ignore[union-attr]
 
 
-@task
-def bench(context: Context, posts: str = "10 100 1000") -> None:
+@task(help={"posts": "sizes of the generated projects", "generators": "beside Hugo and Eleventy too, and record it"})
+def bench(context: Context, posts: str = "10 100 1000", generators: bool = False) -> None:
     """Measure check and build on generated projects, beside plain Pelican."""
-    sys.exit(context.run(f"{sys.executable} bench/blog.py {posts}", warn=True).exited)  # type: ignore[union-attr]
+    script = "generators" if generators else "blog"
+    sys.exit(context.run(f"{sys.executable} bench/{script}.py {posts}", warn=True).exited)  # type: ignore[union-attr]
 
 
 @task(help={"runs": "runs a page; the one with the median performance counts"})

@@ -121,7 +121,7 @@ def test_an_edit_of_anything_that_a_page_shows_arrives(live, root):
     append(root / "theme/static/css/site.css", "\n.new { color: red }\n")
     live.reloaded()
     assert ".new { color: red }" in live.get("/theme/css/site.css")
-    edit(root, "theme/templates/base.html", '<main id="main">', '<main id="main"><p>New template</p>')
+    edit(root, "theme/templates/base.html", "</footer>", "<p>New template</p></footer>")
     live.reloaded()
     assert "New template" in live.get("/far/")
     edit(root, "site.toml", "name = ", 'name = "Renamed" # ')
@@ -163,7 +163,7 @@ def test_a_wrong_snapshot_renders_right_and_is_said_and_no_source_is_written(liv
     ("name", "right", "wrong", "told"),
     [
         (PROSE, "measured:total", "measured:totl", 'did you mean "total"?'),
-        ("theme/templates/base.html", '<main id="main">', '<main id="main">{% nothing %}', "base.html:"),
+        ("theme/templates/base.html", "</footer>", "{% nothing %}</footer>", "base.html:"),
         ("site.toml", "name =", "nam =", "site.toml:"),
         ("pelicanconf.py", "PATH = ", "PATH = = ", "pelicanconf.py:"),
         ("code/posts/mini/experiment.py", "seed=range(3)", "seed=range(3", "experiment.py:"),

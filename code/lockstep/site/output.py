@@ -90,15 +90,6 @@ class Output:
         return True
 
 
-def mirror(source: Path, folder: Path) -> list[str]:
-    """Make a folder the same as another, touching only what differs; returns the places that changed."""
-    output = Output(folder)
-    for path in source.rglob("*"):
-        if path.is_file():
-            output.put(str(path.relative_to(source)), path.read_bytes())
-    return output.finish()
-
-
 def opened(settings: dict[str, Any], sources: Iterable[Path], apart: Iterable[str] = ()) -> Output:
     """The output that the settings name. Raises LockstepError where cleaning it could take sources along."""
     folder = Path(settings["OUTPUT_PATH"]).resolve()

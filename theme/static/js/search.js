@@ -29,6 +29,14 @@ async function show(text, list, status) {
   status.textContent = !text.trim() ? "" : search.results.length === 1 ? "1 page" : `${search.results.length} pages`;
 }
 
+/** The index of a large site comes in parts. */
+async function load(index) {
+  finder = await import(new URL("pagefind.js", index));
+  await finder.init();
+  const parts = await (await fetch(new URL("parts.json", index))).json();
+  await Promise.all(parts.map((part) => finder.mergeIndex(new URL(part, index).pathname)));
+}
+
 function build(root) {
   const input = element("input", { type: "text", inputMode: "search", placeholder: "Search", autocomplete: "off", spellcheck: false });
   input.setAttribute("role", "searchbox"); // of the type "search" it would take the first Escape for itself
@@ -49,7 +57,7 @@ function build(root) {
     links[Math.min(Math.max(at + step, 0), links.length - 1)].focus();
   });
   document.body.append(made);
-  import(new URL("pagefind/pagefind.js", root)).then((module) => { finder = module; return finder.init(); })
+  load(new URL("pagefind/", root))
     .then(() => { if (input.value) input.dispatchEvent(new Event("input")); })
     .catch(() => { status.textContent = "There is no search index here."; });
   return made;

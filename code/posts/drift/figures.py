@@ -19,10 +19,10 @@ MARKS: dict[str, dict[str, Any]] = {
 NAMES = {"lockstep": "lockstep", "snakemake": "Snakemake", "dvc": "DVC", "pytask": "pytask"}
 LINES = {  # name, colour, marker, and by how many points its label is moved up
     "lockstep": ("lockstep", PALETTE[0], "o", 0),
-    "lockstep-first": ("lockstep, first check", PALETTE[0], "D", 0),
+    "lockstep-first": ("lockstep, first check", PALETTE[0], "D", -5),
     "snakemake": ("Snakemake", PALETTE[2], "s", 0),
     "dvc": ("DVC", PALETTE[1], "^", 4),
-    "pytask": ("pytask", PALETTE[3], "v", -4),
+    "pytask": ("pytask", PALETTE[3], "v", 1),
 }
 Cells = dict[tuple[str, str], list[str]]  # verdicts by (edit, arrangement), one for each seed
 
@@ -71,7 +71,7 @@ def draw_matrix(run: Run, cells: Cells, groups: dict[str, list[str]]) -> None:
                     axes.scatter([x], [y], **MARKS[worst(cells[text, arrangement])])
         axes.set_yticks(range(len(lines)), [text for text, _ in lines])
         for label, (_, heads) in zip(axes.get_yticklabels(), lines, strict=True):
-            label.set(color=INK if heads else MUTED, style="italic" if heads else "normal", size=9.5)
+            label.set(color=INK if heads else MUTED, style="italic" if heads else "normal", size=9.5, va="center")
         columns = [" ".join([NAMES[tool], setting]).strip() for tool, _, setting in map(split, arrangements)]
         axes.set_xticks(range(len(columns)), columns, rotation=60, ha="left", size=9.5)
         axes.xaxis.tick_top()

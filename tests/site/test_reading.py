@@ -1,0 +1,144 @@
+"""What a reader does with a page: rests on a number, follows it to its code, changes the scheme, opens the contents."""
+
+import pytest
+from webpages import HEIGHT
+
+
+@pytest.fixture(params=[True, False], ids=["scripts", "no scripts"])
+def wide(request, browser):
+    context = browser.new_context(viewport={"width": 1440, "height": HEIGHT}, java_script_enabled=request.param)
+    yield context.new_page()
+    context.close()
+
+
+@pytest.fixture
+def scripted(browser):
+    context = browser.new_context(viewport={"width": 1440, "height": HEIGHT}, color_scheme="light")
+    yield context.new_page()
+    context.close()
+
+
+def shown_by(page, button):
+    return page.locator(f"#{button.get_attribute('interestfor')}")
+
+
+@pytest.mark.parametrize(
+    "kind", ["button.measured", ".claim ~ button.mark", "a.citation[interestfor]", ".take [interestfor]"]
+)
+def test_resting_on_it_opens_provenance_and_escape_closes_it(wide, url, kind):
+    wide.goto(url + "gan/")
+    target = wide.locator(kind).first
+    shown = shown_by(wide, target)
+    assert not shown.is_visible()
+    target.hover()
+    shown.wait_for(state="visible")
+    wide.keyboard.press("Escape")
+    shown.wait_for(state="hidden")
+
+
+def test_a_click_after_resting_on_a_number_does_not_close_its_provenance(wide, url):
+    wide.goto(url + "gan/")
+    number = wide.locator("button.measured").first
+    number.hover()
+    shown_by(wide, number).wait_for(state="visible")
+    number.click()
+    assert shown_by(wide, number).is_visible()
+
+
+def test_provenance_stands_in_the_margin_beside_its_number(wide, url):
+    wide.goto(url + "gan/")
+    number = wide.locator(".body > p button.measured").first
+    number.click()
+    at, shown = number.bounding_box(), shown_by(wide, number).bounding_box()
+    column = wide.locator(".body").bounding_box()
+    assert shown["x"] >= column["x"] + column["width"]
+    assert abs(shown["y"] - at["y"]) < at["height"] or shown["y"] + shown["height"] <= HEIGHT
+
+
+@pytest.mark.parametrize("start", ["", "gan/", "drift/"])
+def test_the_line_of_code_is_two_clicks_away_from_a_number(wide, url, start):
+    wide.goto(url + start)
+    number = wide.locator("button.measured").first
+    number.click()
+    shown_by(wide, number).locator("a[href*='/code/']").first.click()
+    wide.wait_for_url("**/code/**#L*")
+    line = wide.locator(f"#{wide.url.rpartition('#')[2]}")
+    assert line.inner_text().startswith(("def ", "@", "class "))
+    assert line.bounding_box()["y"] < HEIGHT, "the line is in view"
+
+
+def pixel(page, selector):
+    """The red part of the figure's ink: the darkest or lightest of its pixels, by the scheme."""
+    page.locator(selector).first.scroll_into_view_if_needed()
+    page.locator(selector).first.evaluate("(image) => image.decode()")
+    return page.locator(selector).first.screenshot()
+
+
+def test_the_scheme_that_is_chosen_sticks_and_figures_follow_it(scripted, url):
+    scripted.goto(url + "gan/")
+    figure = "figure.plot img"
+    light = pixel(scripted, figure)
+    button = scripted.locator("#scheme-button")
+    button.click()
+    assert button.inner_text() == "Light"
+    assert pixel(scripted, figure) == light
+    button.click()
+    assert button.inner_text() == "Dark"
+    dark = pixel(scripted, figure)
+    assert dark != light
+    scripted.reload()
+    assert button.inner_text() == "Dark"
+    assert pixel(scripted, figure) == dark
+    scripted.emulate_media(color_scheme="dark")
+    button.click()
+    assert button.inner_text() == "Auto"
+    assert pixel(scripted, figure) == dark, "the system's scheme gives the same figure as the chosen one"
+
+
+def test_the_contents_follow_the_reader(scripted, url):
+    scripted.goto(url + "gan/")
+    current = scripted.locator(".contents [aria-current]")
+    assert current.inner_text() == "In sixty seconds"
+    scripted.locator("h2#what-failed").evaluate("(h) => h.scrollIntoView({ behavior: 'instant' })")
+    scripted.wait_for_function("document.querySelector('.contents [aria-current]').hash === '#what-failed'")
+
+
+def test_on_a_phone_the_contents_open_from_a_button_without_scripts(browser, url):
+    context = browser.new_context(viewport={"width": 360, "height": 700}, java_script_enabled=False)
+    page = context.new_page()
+    page.goto(url + "gan/")
+    assert not page.locator("#contents").is_visible()
+    page.locator(".contents-button").click()
+    page.locator("#contents a", has_text="What failed").click()
+    assert page.url.endswith("#what-failed")
+    context.close()
+
+
+def test_a_folded_answer_opens_and_holds_its_text(wide, url):
+    wide.goto(url + "drift/")
+    answer = wide.locator("details.answer").first
+    assert not answer.locator("p").first.is_visible()
+    answer.locator("summary").click()
+    assert answer.locator("p").first.is_visible()
+
+
+def test_a_figure_enlarges_and_gives_its_data(wide, url):
+    wide.goto(url + "gan/")
+    figure = wide.locator("figure.plot").first
+    small = figure.locator("img").bounding_box()["width"]
+    figure.get_by_text("Enlarge").click()
+    large = wide.locator(f"#{figure.get_attribute('id')}-large img")
+    assert large.bounding_box()["width"] > small
+    wide.keyboard.press("Escape")
+    data = wide.request.get(url + "gan/" + figure.get_by_text("CSV").get_attribute("href"))
+    assert data.text().startswith("panel,series,x,y\n")
+
+
+def test_code_is_copied(browser, url):
+    context = browser.new_context(permissions=["clipboard-read", "clipboard-write"])
+    page = context.new_page()
+    page.goto(url + "gan/")
+    excerpt = page.locator("figure.excerpt").first
+    excerpt.locator("button.copy").click()
+    assert page.evaluate("navigator.clipboard.readText()") == excerpt.locator("pre").text_content()
+    context.close()

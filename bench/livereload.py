@@ -20,12 +20,20 @@ from blog import generate
 
 POSTS, TIMES = 20, 10
 SERVE = "from pathlib import Path; from lockstep.site.livereload import serve; serve(Path.cwd(), 0)"
+RUN = "content/post7/results/provenance/train-seed=0.json"
 EDITS = {  # what is edited: the file, the text that is replaced, the text in its place, the page that shows it
     "prose": ("content/post7/index.md", "quick", "{mark} quick", "/post7/"),
     "title": ("content/post7/index.md", "Title: ", "Title: {mark} ", "/"),
     "style": ("theme/static/css/site.css", "", "/* {mark} */\n", "/theme/css/site.css"),
     "template": ("theme/templates/base.html", "</footer>", "<!-- {mark} --></footer>", "/post7/"),
     "settings": ("site.toml", 'name = "', 'name = "{mark} ', "/post7/"),
+    "ledger": (
+        RUN,
+        '"hardware": "',
+        '"hardware": "{mark} ',
+        "/post7/",
+    ),
+    "figure": ("content/post7/figures/plot.svg", "<svg", "<!-- {mark} --><svg", "/post7/figures/plot.svg"),
     "code": ("code/posts/post7/helpers.py", "", "# {mark}\n", "/post7/code/helpers.py/"),
 }
 
@@ -59,6 +67,8 @@ def latencies() -> dict[str, object]:
         root = Path(folder) / "blog"
         root.mkdir()
         generate(root, POSTS)
+        (root / "content/post7/figures").mkdir()
+        (root / "content/post7/figures/plot.svg").write_text('<svg xmlns="http://www.w3.org/2000/svg"/>')
         subprocess.run([sys.executable, "-m", "lockstep", "build"], cwd=root, capture_output=True, check=True)
         server = subprocess.Popen([sys.executable, "-u", "-c", SERVE], cwd=root, stdout=subprocess.PIPE, text=True)
         try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from lockstep.datasets import Arrays, Dataset, File, Made, idx
+from lockstep.datasets import Arrays, Dataset, File, Made, idx, text
 
 mnist = Dataset(
     "mnist",
@@ -54,3 +54,24 @@ def _digits() -> Arrays:
 
 
 digits = Made("digits", _digits, licence="CC BY 4.0 (Alpaydin and Kaynak, UCI; shipped with scikit-learn)")
+
+MULTI30K = {  # name of the file at its home, digest of the decoded bytes
+    "train-en": "5bcb92d270f1d83cc3575fdf8d6ef90f2f335124f924afbf245f95eb366b82e8",
+    "train-de": "94d623740e3018806132b5ed623b992427409f191323320ec0a6713f301d39d2",
+    "val-en": "40045532e61917e119a0ddac8d3da97a69eb5b2cadc3fd207439d29dc09ffa19",
+    "val-de": "879eaddc7fc4be8bc0610a9d5209988b67d05edcd3f9e88ba3d050a23390c8f3",
+    "test_2016_flickr-en": "a916749f5ee61603bbb6662fd02c1dc740ce1162f6a81c47510c9a0a6f8e1af9",
+    "test_2016_flickr-de": "0e53ffeb1dcacce41e08259e06cc78f1819a0ae46fca3c746524d09332c3e9c2",
+    "test_2017_flickr-en": "6d8822dc87791dae24b4ba8ecee9c18b82419f74247e80d31f90b43108c99bcb",
+    "test_2017_flickr-de": "299e4a759ff6fbbcc154a36388d7a04457fb3096c0c6cd2c6d22e313f6946a53",
+    "test_2017_mscoco-en": "725bca289adfb2362fb0cf1204d2138d8ddebedd7aa968dc6daf7f2103e10d15",
+    "test_2017_mscoco-de": "bdb34dbfbc498062c7cb5bf2e9912e4a9b848d64ebabd117105b5ebdef42aaf9",
+}
+multi30k = Dataset(
+    "multi30k",
+    home="https://raw.githubusercontent.com/multi30k/dataset/a3d2e0d26b56f3846f66a952536ffed4e401d05a/data/task1/raw/",
+    licence="none stated; derived from Flickr30K, for non-commercial research and education",
+    files=tuple(
+        File(f"{name.replace('-', '.')}.gz", digest, text(name.replace("-", "_"))) for name, digest in MULTI30K.items()
+    ),
+)

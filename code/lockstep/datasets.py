@@ -196,3 +196,14 @@ def idx(array: str) -> Callable[[Path], Arrays]:
         return {array: np.frombuffer(content, np.uint8, offset=4 + 4 * rank).reshape(shape)}
 
     return decode
+
+
+def text(array: str) -> Callable[[Path], Arrays]:
+    """A decoder for a text, gzipped or not: its bytes as they are."""
+
+    def decode(path: Path) -> Arrays:
+        raw = path.read_bytes()
+        content = gzip.decompress(raw) if raw[:2] == b"\x1f\x8b" else raw
+        return {array: np.frombuffer(content, np.uint8)}
+
+    return decode

@@ -1,0 +1,232 @@
+"""Training: label smoothing, the warm-up schedule, Adam, and the mean of the last checkpoints (sections 5.3 and 5.4).
+
+`fit` is an ordinary function of one `lockstep.run.Run`; the settings are those of experiment.py.
+"""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from posts.transformer.data import Batch, Pairs, encode, epoch, sentences, stream, train_subwords
+from posts.transformer.model import PAD, Transformer
+
+if TYPE_CHECKING:
+    from lockstep.run import Run
+    from tokenizers import Tokenizer
+
+    from posts.transformer.experiment import Config
+
+DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
+CURVE = ["update", "rate", "train_loss", "validation_loss"]
+
+
+def smoothed_loss(logits_NV: Tensor, target_N: Tensor, smoothing: float) -> Tensor:
+    """Mean cross-entropy in nats against (1 - ε) on the right token and ε spread evenly over all V (section 5.4)."""
+    log_p_NV = logits_NV.log_softmax(dim=-1)
+    right_N = log_p_NV.gather(1, target_N[:, None])[:, 0].float()
+    if not smoothing:
+        return -right_N.mean()
+    return -((1 - smoothing) * right_N + smoothing * log_p_NV.mean(dim=-1, dtype=torch.float32)).mean()
+
+
+def learning_rate(peak: float, warmup: int, update: int) -> float:
+    """Equation 3, with `peak` in place of (d_model·warmup)^-½: linear up to update `warmup`, then as update^-½."""
+    return peak * min(update / warmup, (warmup / update) ** 0.5)
+
+
+def batch_loss(model: nn.Module, batch: Batch, smoothing: float, rng: torch.Generator | None = None) -> Tensor:
+    """The mean loss of a batch. Logits are computed where there is a token to predict and not at padding."""
+    states_BTD = model(batch.source, batch.shifted, rng)
+    real_BT = batch.target != PAD
+    return smoothed_loss(model.logits(states_BTD[real_BT]), batch.target[real_BT], smoothing)  # pyright: ignore
+
+
+@torch.no_grad()
+def mean_loss(model: nn.Module, batches: list[Batch]) -> float:
+    """Cross-entropy in nats a token over all batches, without smoothing and without dropout."""
+    losses = torch.stack([batch_loss(model, batch, 0.0) * batch.predictions for batch in batches])
+    return float(losses.sum() / sum(batch.predictions for batch in batches))
+
+
+class MasterAdam:
+    """Adam on float32 copies of the weights, whatever the model computes in: a bfloat16 weight loses small steps."""
+
+    def __init__(self, model: nn.Module, precision: str, betas: tuple[float, float], eps: float):
+        self.names = [name for name, _ in model.named_parameters()]
+        self.masters = [p.detach().clone() for p in model.parameters()]
+        model.to(DTYPES[precision])
+        self.working = list(model.parameters())
+        self.adam = torch.optim.Adam(self.masters, betas=betas, eps=eps, fused=True)
+
+    @torch.no_grad()
+    def step(self, loss: Tensor, rate: float) -> None:
+        """One update of the model from the gradient of `loss`."""
+        gradients = torch.autograd.grad(loss, self.working)
+        for master, gradient in zip(self.masters, gradients, strict=True):
+            master.grad = gradient.float()
+        self.adam.param_groups[0]["lr"] = rate
+        self.adam.step()
+        self.publish()
+
+    @torch.no_grad()
+    def publish(self) -> None:
+        """Copy the float32 weights into the model."""
+        for working, master in zip(self.working, self.masters, strict=True):
+            working.copy_(master)
+
+    def state(self) -> dict[str, Tensor]:
+        """Everything that the next step depends on, by name."""
+        tensors = {f"master.{i}": master.detach() for i, master in enumerate(self.masters)}
+        for i, master in enumerate(self.masters):
+            tensors |= {f"{name}.{i}": value for name, value in self.adam.state[master].items()}
+        return tensors
+
+    @torch.no_grad()
+    def restore(self, tensors: dict[str, Tensor]) -> None:
+        """Undo `state`."""
+        for i, master in enumerate(self.masters):
+            master.copy_(tensors[f"master.{i}"])
+            self.adam.state[master] = {
+                name: tensors[f"{name}.{i}"].to("cpu" if name == "step" else master.device)
+                for name in ("step", "exp_avg", "exp_avg_sq")
+            }
+        self.publish()
+
+
+class RunningMean:
+    """The mean of the weights at several points of the training: section 6.1's averaged checkpoint."""
+
+    def __init__(self, like: list[Tensor]):
+        self.sums = [torch.zeros_like(tensor) for tensor in like]
+        self.count = 0
+
+    def add(self, weights: list[Tensor]) -> None:
+        for total, weight in zip(self.sums, weights, strict=True):
+            total += weight.detach()
+        self.count += 1
+
+    def mean(self) -> list[Tensor]:
+        return [total / self.count for total in self.sums]
+
+
+def halved(names: list[str], weights: list[Tensor]) -> dict[str, Tensor]:
+    """Weights by name, in float16: the model that is kept, and the one that every later stage reads."""
+    return {name: weight.detach().half().cpu() for name, weight in zip(names, weights, strict=True)}
+
+
+def build(config: Config, vocabulary: int, rng: torch.Generator) -> Transformer:
+    """The model that the settings describe."""
+    return Transformer(
+        vocabulary,
+        rng,
+        layers=config.layers,
+        d_model=config.d_model,
+        d_ff=config.d_ff,
+        heads=config.heads,
+        d_k=config.d_k,
+        rate=config.dropout,
+        positions=config.positions,
+        tied=config.tied,
+        longest=config.longest,
+    )
+
+
+def prepare(run: Run) -> tuple[Tokenizer, Pairs, list[Batch]]:
+    """The subwords, the training pairs, and the validation pairs in batches. The subwords become an artefact."""
+    config, arrays = run.config, run.data("captions")
+    texts = {name: sentences(arrays, name) for name in ("train_en", "train_de", "val_en", "val_de")}
+    tokenizer = train_subwords(texts["train_en"] + texts["train_de"], config.vocabulary)
+    run.artefact("subwords.json").write_text(tokenizer.to_str(), encoding="utf-8")
+    coded = {name: encode(tokenizer, text, config.longest) for name, text in texts.items()}
+    train, validation = Pairs(coded["train_en"], coded["train_de"]), Pairs(coded["val_en"], coded["val_de"])
+    order = validation.by_length(range(len(validation)))
+    return tokenizer, train, [validation.batch(part) for part in validation.cut(config.batch_tokens, order)]
+
+
+def fit(run: Run) -> list[dict[str, Any]]:
+    """Train one Transformer.
+
+    Returns its size, what it has seen and its losses at the end, in nats a token.
+    Artefacts: subwords.json; averaged.safetensors and last.safetensors, the mean of the last checkpoints and the last
+    one, and weights-UPDATE.safetensors at every `keep_every`-th update, all in float16. Output: curve.csv.
+    """
+    tokenizer, pairs, validation = prepare(run)
+    rng = torch.Generator().manual_seed(run.seed)
+    model = build(run.config, tokenizer.get_vocab_size(), rng)
+    return optimise(run, model, pairs, validation)
+
+
+def optimise(run: Run, model: nn.Module, pairs: Pairs, validation: list[Batch]) -> list[dict[str, Any]]:
+    """The loop of `fit`, for any model that maps source and shifted target to states and states to logits."""
+    config = run.config
+    torch.set_num_threads(1)  # the same sums in the same order on any number of cores
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    model.to(device)
+    validation = [batch.to(device) for batch in validation]
+    rng = torch.Generator(device).manual_seed(run.seed)  # of dropout
+    adam = MasterAdam(model, config.precision, (config.beta1, config.beta2), config.eps)
+    average = RunningMean(adam.masters)
+    curve: list[list[float]] = []
+    update = number = position = 0
+    if (saved := run.resume()) is not None:
+        update, number, position, average.count = restore(saved, adam, average, rng, curve)
+
+    losses: list[Tensor] = []
+    averaged_from = config.updates - config.averaged * config.average_every
+    batches = stream(pairs, config.batch_tokens, run.seed, number, position)
+    while update < config.updates:
+        number, position, batch = next(batches)
+        update += 1
+        rate = learning_rate(config.peak_rate, config.warmup, update)
+        loss = batch_loss(model, batch.to(device), config.smoothing, rng)
+        adam.step(loss, rate)
+        losses.append(loss.detach())
+        if update > averaged_from and (config.updates - update) % config.average_every == 0:
+            average.add(adam.masters)
+        if update % config.keep_every == 0:
+            save_file(halved(adam.names, adam.masters), run.artefact(f"weights-{update}.safetensors"))
+        if update % config.report_every == 0 or update == config.updates:
+            means = [float(torch.stack(losses).mean()), mean_loss(model, validation)]
+            if not all(math.isfinite(mean) for mean in means):
+                run.fail(f"update {update} ends with losses {means} in training and validation")
+            losses = []
+            curve.append([update, rate, *means])
+            with run.checkpoint() as path:
+                save(path, adam, average, rng, curve, (update, number, position, average.count))
+            run.progress(update, config.updates, train_loss=means[0], validation_loss=means[1])
+
+    save_file(halved(adam.names, average.mean()), run.artefact("averaged.safetensors"))
+    save_file(halved(adam.names, adam.masters), run.artefact("last.safetensors"))
+    run.write_csv("curve.csv", [dict(zip(CURVE, row, strict=True)) for row in curve])
+    size = sum(parameter.numel() for parameter in model.parameters())
+    epochs = number + position / len(epoch(pairs, config.batch_tokens, run.seed, number))
+    last: dict[str, Any] = dict(zip(CURVE[2:], curve[-1][2:], strict=True))
+    return [last | {"parameters": float(size), "epochs": epochs}]
+
+
+def save(
+    path: Path, adam: MasterAdam, average: RunningMean, rng: torch.Generator, curve: list[list[float]], place: tuple
+) -> None:
+    """Everything that the next update depends on, in one safetensors file."""
+    tensors = adam.state() | {f"sum.{i}": total for i, total in enumerate(average.sums)}
+    tensors |= {"curve": torch.tensor(curve, dtype=torch.float64), "place": torch.tensor(place)}
+    save_file({name: tensor.cpu() for name, tensor in tensors.items()} | {"rng": rng.get_state()}, path)
+
+
+def restore(
+    path: Path, adam: MasterAdam, average: RunningMean, rng: torch.Generator, curve: list[list[float]]
+) -> tuple[int, ...]:
+    """Undo `save`; returns the place: update, epoch, position in it, and the number of averaged checkpoints."""
+    tensors = load_file(path)
+    adam.restore(tensors)
+    for i, total in enumerate(average.sums):
+        total.copy_(tensors[f"sum.{i}"])
+    rng.set_state(tensors["rng"])
+    curve.extend(tensors["curve"].tolist())
+    return tuple(tensors["place"].tolist())

@@ -1,0 +1,128 @@
+"""Decoding: what the cache, the greedy choice and the beam may and may not change."""
+
+from __future__ import annotations
+
+from itertools import product
+
+import pytest
+import torch
+from posts.transformer.decode import LONGER, beam_search, greedy, length_penalty, steps_of
+from posts.transformer.model import END, PAD, START, Past, Transformer, causal_mask
+from torch import Tensor
+
+
+def small(vocabulary: int = 11, seed: int = 0, sharpness: float = 6.0) -> Transformer:
+    """A random model whose next tokens differ much in probability, so that a wrong prefix shows."""
+    rng = torch.Generator().manual_seed(seed)
+    model = Transformer(vocabulary, rng, layers=2, d_model=16, d_ff=24, heads=2, d_k=8, tied=False)
+    with torch.no_grad():
+        model.logits_weight.mul_(sharpness)
+    return model.eval()
+
+
+def sources(vocabulary: int, lengths: list[int]) -> Tensor:
+    rng = torch.Generator().manual_seed(3)
+    rows = torch.full((len(lengths), max(lengths)), PAD)
+    for row, length in zip(rows, lengths, strict=True):
+        row[:length] = torch.randint(4, vocabulary, (length,), generator=rng)
+        row[length - 1] = END
+    return rows
+
+
+def greedy_without_cache(model: Transformer, source_1S: Tensor) -> list[int]:
+    """The whole prefix anew at each step."""
+    tokens = [START]
+    for _ in range(source_1S.shape[1] + LONGER):
+        tokens.append(int(model.logits(model(source_1S, torch.tensor([tokens]))[0, -1]).argmax()))
+        if tokens[-1] == END:
+            return tokens[1:-1]
+    return tokens[1:]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_incremental_decoding_equals_full_decoding_token_for_token(seed: int):
+    model, source = small(seed=seed), sources(11, [3, 7, 5, 6])
+    alone = [greedy_without_cache(model, row[row != PAD][None]) for row in source]
+    assert greedy(steps_of(model), source) == alone
+    assert len({tuple(row) for row in alone}) > 1  # else any constant would do
+
+
+def test_cached_states_are_those_of_the_whole_prefix():
+    model, source = small().double(), sources(11, [4, 6])
+    target = sources(11, [5, 5])
+    memory, mask = model.encode(source)
+    memories, pasts = model.memories(memory), [Past(), Past()]
+    stepwise = [model.decode(target[:, [t]], memories, mask, pasts=pasts, first=t) for t in range(5)]
+    torch.testing.assert_close(torch.cat(stepwise, dim=1), model.decode(target, memories, mask))
+
+
+def test_a_beam_of_one_is_greedy():
+    for seed in range(4):
+        model, source = small(seed=seed), sources(11, [3, 7, 5])
+        assert beam_search(steps_of(model), source, 1, 0.6) == greedy(steps_of(model), source)
+
+
+@pytest.mark.parametrize("alpha", [0.0, 0.6, 20.0])
+@pytest.mark.parametrize("seed", range(3))
+def test_a_beam_that_holds_everything_finds_what_brute_force_finds(monkeypatch: pytest.MonkeyPatch, seed: int, alpha):
+    monkeypatch.setattr("posts.transformer.decode.LONGER", 1)  # two source tokens: three target tokens at most
+    vocabulary = 6
+    model, source = small(vocabulary, seed, sharpness=2.0), sources(vocabulary, [2])
+    words = [token for token in range(vocabulary) if token != END]
+
+    def score(prefix: tuple[int, ...]) -> float:
+        tokens = torch.tensor([[START, *prefix]])
+        log_p = model.logits(model(source, tokens)).log_softmax(dim=-1)[0]
+        total = sum(float(log_p[t, token]) for t, token in enumerate([*prefix, END]))
+        return total / length_penalty(len(prefix) + 1, alpha)
+
+    with torch.no_grad():
+        every = {prefix: score(prefix) for n in range(3) for prefix in product(words, repeat=n)}
+    best = max(every, key=every.__getitem__)
+    assert beam_search(steps_of(model), source, vocabulary**2, alpha) == [list(best)]
+    if alpha == 20.0:  # the control: so heavy a penalty lets the longest win
+        assert len(best) == 2
+
+
+def test_sentences_in_one_batch_do_not_touch_each_other():
+    model, source = small(seed=5), sources(11, [3, 7, 5, 6, 2])
+    together = beam_search(steps_of(model), source, 3, 0.6)
+    assert together == [beam_search(steps_of(model), row[row != PAD][None], 3, 0.6)[0] for row in source]
+
+
+def test_a_wider_beam_finds_hypotheses_that_are_at_least_as_likely():
+    model, source = small(seed=2), sources(11, [4, 6, 5])
+
+    def log_p(row: Tensor, tokens: list[int]) -> float:
+        log_p = model.logits(model(row[row != PAD][None], torch.tensor([[START, *tokens]]))).log_softmax(dim=-1)[0]
+        return sum(float(log_p[t, token]) for t, token in enumerate([*tokens, END]))
+
+    with torch.no_grad():
+        wide = beam_search(steps_of(model), source, 8, 0.0)
+        narrow = greedy(steps_of(model), source)
+        gains = [log_p(row, w) - log_p(row, n) for row, w, n in zip(source, wide, narrow, strict=True)]
+    assert min(gains) > -1e-4 and max(gains) > 0.01
+
+
+def test_what_never_ends_is_cut_and_returned_as_it_stands():
+    model, source = small(seed=1), sources(11, [3])
+    begin = steps_of(model)
+
+    class Endless:
+        def __init__(self, source: Tensor, hypotheses: int):
+            self.inner = begin(source, hypotheses)
+
+        def next(self, tokens: Tensor) -> Tensor:
+            logits = self.inner.next(tokens)
+            logits[:, END] = -torch.inf
+            return logits
+
+        def __getattr__(self, name: str):
+            return getattr(self.inner, name)
+
+    assert [len(row) for row in beam_search(Endless, source, 2, 0.6)] == [3 + LONGER]  # pyright: ignore
+    assert [len(row) for row in greedy(Endless, source)] == [3 + LONGER]  # pyright: ignore
+
+
+def test_the_future_is_masked_and_the_present_is_not():
+    assert causal_mask(3, torch.zeros(1)).isinf().tolist() == [[False, True, True], [False, False, True], [False] * 3]

@@ -139,3 +139,25 @@ def by_length(made: Input, split: str, sources: Sequence[str], references: Seque
             score = bleu([found[i] for i in within], [references[i] for i in within])
             rows.append({"split": split, "length": name, "bleu_of_length": score, "sentences": float(len(within))})
     return rows
+
+
+def follow(run: Run) -> list[dict[str, Any]]:
+    """BLEU on the validation sentences as training goes on: each kept checkpoint as it was, translated greedily.
+
+    Returns a row for each, which growth.csv holds as well.
+    """
+    config, made = run.config, run.inputs[0]
+    torch.set_num_threads(1)
+    tokenizer = read_subwords(made.open("subwords.json"))
+    arrays = run.data("captions")
+    texts, references = sentences(arrays, "val_en"), sentences(arrays, "val_de")
+    search = Search(1, config.length_penalty, config.longer)
+    kept = range(config.keep_every, config.updates + 1, config.keep_every)
+    rows = []
+    for number, update in enumerate(kept, start=1):
+        begin = steps_from(config, made.open(f"weights-{update}.safetensors"))
+        found = translate(begin, tokenizer, texts, search, rows=config.decode_rows, longest=config.longest)
+        rows.append({"update": update, "validation_bleu": bleu(found, references)})
+        run.progress(number, len(kept), bleu=rows[-1]["validation_bleu"])
+    run.write_csv("growth.csv", rows)
+    return rows

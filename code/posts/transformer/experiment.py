@@ -39,6 +39,8 @@ class Config:
     length_penalty: float = 0.6
     longer: int = 50
     decode_rows: int = 500
+    farthest: int = 12
+    path_sentences: int = 200
     units: int = 224  # of the recurrent baseline: as many parameters as the Transformer, to a third of a percent
 
 
@@ -71,6 +73,8 @@ transformer = Experiment(
         Metric("bleu4", digits=2, better="higher", title="BLEU4, lower-cased tokens"),
         Metric("chrf", digits=2, better="higher", title="chrF"),
         Metric("bleu_of_length", digits=1, better="higher", title="BLEU of sources of like length"),
+        Metric("validation_bleu", digits=2, better="higher", title="BLEU, validation, greedy"),
+        Metric("gradient", digits=3, title="gradient between positions, as a share of the one at distance 0"),
         Metric("sentences", digits=0, title="sentences"),
         Metric("parameters", digits=0, title="parameters"),
         Metric("epochs", digits=1, title="passes over the training pairs"),
@@ -81,7 +85,7 @@ transformer = Experiment(
         "config": {"vocabulary": 120, "layers": 1, "d_model": 32, "d_ff": 32, "heads": 2, "d_k": 16, "dropout": 0.1}
         | {"batch_tokens": 512, "updates": 24, "warmup": 8, "peak_rate": 0.01}
         | {"averaged": 3, "average_every": 2, "keep_every": 12, "report_every": 12}
-        | {"beam": 3, "longer": 4, "units": 24},
+        | {"beam": 3, "longer": 4, "units": 24, "farthest": 4, "path_sentences": 3},
         "data": {"captions": made_captions},
         "grid": {"row": ["base", "heads-1"]},
         "variants": {"row": {"base": {}, "heads-1": {"heads": 1, "d_k": 32}}},
@@ -91,3 +95,12 @@ transformer = Experiment(
 train = transformer.stage("train:fit", seed=range(3))
 translations = transformer.stage("evaluate:write", name="translations", each=train)
 scores = transformer.stage("evaluate:score", name="scores", each=translations)
+growth = transformer.stage("evaluate:follow", name="growth", each=train)
+paths = transformer.stage("paths:walk", each=train)
+rows = transformer.stage("train:fit", name="rows", row=["base"], seed=range(3))
+row_translations = transformer.stage("evaluate:write", name="row-translations", each=rows)
+row_scores = transformer.stage("evaluate:score", name="row-scores", each=row_translations)
+recurrence = transformer.stage("recurrent:fit", name="recurrent", row=["base"], seed=range(3))
+recurrent_translations = transformer.stage("recurrent:write", name="recurrent-translations", each=recurrence)
+recurrent_scores = transformer.stage("evaluate:score", name="recurrent-scores", each=recurrent_translations)
+recurrent_paths = transformer.stage("paths:walk_recurrent", name="recurrent-paths", each=recurrence)

@@ -56,5 +56,5 @@ def count(run: Run) -> list[dict[str, Any]]:
         rows.append({"model": model, "update_cost": BACKWARD * total / len(batches) / 1e9})
     padded = sum(batch.source.numel() + batch.target.numel() for batch in batches)
     real = sum(map(len, pairs.source)) + sum(map(len, pairs.target))
-    rows.append({"what": "batches", "padding": 100 * (1 - real / padded), "updates_of_epoch": float(len(batches))})
+    rows.append({"padding": 100 * (1 - real / padded), "updates_of_epoch": float(len(batches))})
     return rows

@@ -80,6 +80,7 @@ transformer = Experiment(
     data={"captions": multi30k},
     metrics=[
         Metric("bleu", digits=2, better="higher", title="BLEU, as sacreBLEU computes it"),
+        Metric("bleu_change", digits=2, better="higher", title="BLEU, less the base's of the same seed"),
         Metric("bleu4", digits=2, better="higher", title="BLEU4, lower-cased tokens"),
         Metric("chrf", digits=2, better="higher", title="chrF"),
         Metric("bleu_of_length", digits=1, better="higher", title="BLEU of sources of like length"),
@@ -113,5 +114,5 @@ scores = transformer.stage("evaluate:score", name="scores", each=translations)
 growth = transformer.stage("evaluate:follow", name="growth", each=train)
 paths = transformer.stage("paths:walk", each=train)
 errors = transformer.stage("errors:count", each=translations)
-cost = transformer.stage("cost:count")
+cost = transformer.stage("cost:count", row=list(ROWS))
 draw = transformer.stage("figures:draw", over=[train, growth, scores, paths])

@@ -1,7 +1,8 @@
 """One thing at a time: what each row changes of the base, as the difference from the base of the same seed.
 
-The score is that of the paper's table 3: BLEU on the development sentences under beam search, from the last checkpoint,
-"but no checkpoint averaging" (section 6.2). Other data and another size: only differences can be set beside the paper's.
+The score is that of the paper's table 3: BLEU on the development sentences under beam search, from the last
+checkpoint, "but no checkpoint averaging" (section 6.2). Other data and another size: only differences can be set beside
+the paper's.
 """
 
 from __future__ import annotations

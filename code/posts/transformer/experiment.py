@@ -108,7 +108,7 @@ transformer = Experiment(
     },
     variants={"row": {name: SHORT | changed for name, changed in ROWS.items()}},
 )
-train = transformer.stage("train:fit", seed=range(3))
+train = transformer.stage("train:fit", seed=range(2))
 translations = transformer.stage("evaluate:write", name="translations", each=train)
 scores = transformer.stage("evaluate:score", name="scores", each=translations)
 growth = transformer.stage("evaluate:follow", name="growth", each=train)

@@ -111,12 +111,17 @@ class Table:
 @dataclass(eq=False)
 class Experiment:
     """All that one post declares. `config` is its frozen dataclass; `smoke` says what the smoke profile replaces:
-    {"config": {field: value}, "data": {name: dataset}, "grid": {key: values}}."""
+    {"config": {field: value}, "data": {name: dataset}, "grid": {key: values}, "variants": as below}.
+
+    `variants` names settings that change together: {"row": {"base": {}, "one-head": {"heads": 1, "d_k": 128}}} makes
+    `row` a grid key whose values are those names, for ablations that change one thing at a time.
+    """
 
     config: type
     data: Mapping[str, Any] = field(default_factory=dict)
     metrics: Sequence[Metric] = ()
     smoke: Mapping[str, Any] = field(default_factory=dict)
+    variants: Mapping[str, Mapping[str, Mapping[str, Any]]] = field(default_factory=dict)
     stages: dict[str, Stage] = field(default_factory=dict, init=False)
     claims: dict[str, Claim] = field(default_factory=dict, init=False)
     tables: dict[str, Table] = field(default_factory=dict, init=False)
@@ -126,17 +131,29 @@ class Experiment:
         if not (dataclasses.is_dataclass(self.config) and self.config.__dataclass_params__.frozen):  # type: ignore[attr-defined]
             raise ProjectError(f"{self.config!r} is not a frozen dataclass: write @dataclass(frozen=True)")
         self.base = self.config()
-        if unknown := set(self.smoke) - {"config", "data", "grid"}:
-            raise ProjectError(f"the smoke profile has no part {sorted(unknown)}; known: config, data, grid")
+        if unknown := set(self.smoke) - {"config", "data", "grid", "variants"}:
+            raise ProjectError(f"the smoke profile has no part {sorted(unknown)}; known: config, data, grid, variants")
         for name in self.smoke.get("config", {}):
             if name not in self.fields:
                 raise ProjectError(
                     f'the smoke profile sets "{name}", no field of the config{nearest(name, self.fields)}'
                 )
+        for key, values in self.variants.items():
+            if key == "seed" or key in self.fields:
+                raise ProjectError(f'the variants are called "{key}", which is taken: give them a name of their own')
+            for value, changed in values.items():
+                for name in set(changed) - set(self.fields):
+                    raise ProjectError(
+                        f'{key} "{value}" sets "{name}", no field of the config{nearest(name, self.fields)}'
+                    )
 
     def smoked(self) -> Experiment:
         """The same experiment under the smoke profile: smaller settings, data and grids, the same code."""
-        small = dataclasses.replace(self, data={**self.data, **self.smoke.get("data", {})})
+        small = dataclasses.replace(
+            self,
+            data={**self.data, **self.smoke.get("data", {})},
+            variants={**self.variants, **self.smoke.get("variants", {})},
+        )
         small.base = dataclasses.replace(self.base, **self.smoke.get("config", {}))
         small.claims, small.tables = self.claims, self.tables
         grids = {"seed": [0], **self.smoke.get("grid", {})}
@@ -148,8 +165,13 @@ class Experiment:
         return small
 
     def config_at(self, keys: Keys) -> Any:
-        """The settings of the run at `keys`."""
-        return dataclasses.replace(self.base, **{key: value for key, value in keys.items() if key in self.fields})
+        """The settings of the run at `keys`: those of its variants, and above them the fields that are keys."""
+        changed: dict[str, Any] = {}
+        for key, values in self.variants.items():
+            changed |= values[keys[key]] if key in keys else {}
+        return dataclasses.replace(
+            self.base, **changed | {key: value for key, value in keys.items() if key in self.fields}
+        )
 
     @property
     def fields(self) -> tuple[str, ...]:
@@ -169,7 +191,8 @@ class Experiment:
     ) -> Stage:
         """Declare `"module:function"` of this post as a stage, named like its module unless `name` says otherwise.
 
-        Grid keys are fields of the config, or `seed`. Raises ProjectError for any other, and for a name taken.
+        Grid keys are fields of the config, `seed`, or the name of declared variants. Raises ProjectError for any
+        other, for a variant that is not declared, and for a name taken.
         """
         module, _, called = function.partition(":")
         name = name or module
@@ -179,12 +202,17 @@ class Experiment:
             raise ProjectError(f'stage "{name}": a name is lower-case letters, digits and dashes, as a task is called')
         if name in self.stages:
             raise ProjectError(f'two stages are named "{name}": give one another name=…')
-        for key in grid:
-            if key != "seed" and key not in self.fields:
-                raise ProjectError(
-                    f'stage "{name}": grid key "{key}" is no field of the config{nearest(key, [*self.fields, "seed"])}'
-                )
-        stage = Stage(name, module, called, {key: tuple(values) for key, values in grid.items()}, each, tuple(over))
+        points = {key: tuple(values) for key, values in grid.items()}
+        for key, values in points.items():
+            known = [*self.fields, "seed", *self.variants]
+            if key not in known:
+                raise ProjectError(f'stage "{name}": grid key "{key}" is no field of the config{nearest(key, known)}')
+            for value in values if key in self.variants else ():
+                if value not in self.variants[key]:
+                    raise ProjectError(
+                        f'stage "{name}": no {key} "{value}" is declared{nearest(value, self.variants[key])}'
+                    )
+        stage = Stage(name, module, called, points, each, tuple(over))
         self.stages[name] = stage
         return stage
 

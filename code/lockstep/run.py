@@ -93,14 +93,16 @@ class Input:
         declare(path)
         return path
 
-    def csv(self, name: str) -> list[dict[str, Any]]:
-        """The rows of a CSV that the run wrote; numbers as floats."""
+    def csv(self, name: str, *, text: bool = False) -> list[dict[str, Any]]:
+        """The rows of a CSV that the run wrote; what reads as a number is a float, unless all is `text`."""
         found = [path for path in self._outputs if path.rpartition("/")[2] == name]
         if not found:
             raise LockstepError(f'{self.stage} wrote no "{name}"{nearest(name, [Path(p).name for p in self._outputs])}')
         self.read[name] = self._outputs[found[0]]
         with paused(), (self._results.parent / found[0]).open(newline="", encoding="utf-8") as file:
-            return [{key: _number(value) for key, value in row.items()} for row in csv.DictReader(file)]
+            return [
+                row if text else {key: _number(value) for key, value in row.items()} for row in csv.DictReader(file)
+            ]
 
 
 def _number(text: str) -> float | str:

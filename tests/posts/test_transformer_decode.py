@@ -6,9 +6,11 @@ from itertools import product
 
 import pytest
 import torch
-from posts.transformer.decode import LONGER, beam_search, greedy, length_penalty, steps_of
+from posts.transformer.decode import Search, beam_search, greedy, length_penalty, steps_of
 from posts.transformer.model import END, PAD, START, Past, Transformer, causal_mask
 from torch import Tensor
+
+LONGER = 50
 
 
 def small(vocabulary: int = 11, seed: int = 0, sharpness: float = 6.0) -> Transformer:
@@ -43,7 +45,7 @@ def greedy_without_cache(model: Transformer, source_1S: Tensor) -> list[int]:
 def test_incremental_decoding_equals_full_decoding_token_for_token(seed: int):
     model, source = small(seed=seed), sources(11, [3, 7, 5, 6])
     alone = [greedy_without_cache(model, row[row != PAD][None]) for row in source]
-    assert greedy(steps_of(model), source) == alone
+    assert greedy(steps_of(model), source, LONGER) == alone
     assert len({tuple(row) for row in alone}) > 1  # else any constant would do
 
 
@@ -59,14 +61,13 @@ def test_cached_states_are_those_of_the_whole_prefix():
 def test_a_beam_of_one_is_greedy():
     for seed in range(4):
         model, source = small(seed=seed), sources(11, [3, 7, 5])
-        assert beam_search(steps_of(model), source, 1, 0.6) == greedy(steps_of(model), source)
+        assert beam_search(steps_of(model), source, Search(1)) == greedy(steps_of(model), source, LONGER)
 
 
 @pytest.mark.parametrize("alpha", [0.0, 0.6, 20.0])
 @pytest.mark.parametrize("seed", range(3))
-def test_a_beam_that_holds_everything_finds_what_brute_force_finds(monkeypatch: pytest.MonkeyPatch, seed: int, alpha):
-    monkeypatch.setattr("posts.transformer.decode.LONGER", 1)  # two source tokens: three target tokens at most
-    vocabulary = 6
+def test_a_beam_that_holds_everything_finds_what_brute_force_finds(seed: int, alpha: float):
+    vocabulary = 6  # and two source tokens: of one more, three target tokens, there are few enough to try all
     model, source = small(vocabulary, seed, sharpness=2.0), sources(vocabulary, [2])
     words = [token for token in range(vocabulary) if token != END]
 
@@ -79,15 +80,15 @@ def test_a_beam_that_holds_everything_finds_what_brute_force_finds(monkeypatch: 
     with torch.no_grad():
         every = {prefix: score(prefix) for n in range(3) for prefix in product(words, repeat=n)}
     best = max(every, key=every.__getitem__)
-    assert beam_search(steps_of(model), source, vocabulary**2, alpha) == [list(best)]
+    assert beam_search(steps_of(model), source, Search(vocabulary**2, alpha, longer=1)) == [list(best)]
     if alpha == 20.0:  # the control: so heavy a penalty lets the longest win
         assert len(best) == 2
 
 
 def test_sentences_in_one_batch_do_not_touch_each_other():
     model, source = small(seed=5), sources(11, [3, 7, 5, 6, 2])
-    together = beam_search(steps_of(model), source, 3, 0.6)
-    assert together == [beam_search(steps_of(model), row[row != PAD][None], 3, 0.6)[0] for row in source]
+    together = beam_search(steps_of(model), source, Search(3))
+    assert together == [beam_search(steps_of(model), row[row != PAD][None], Search(3))[0] for row in source]
 
 
 def test_a_wider_beam_finds_hypotheses_that_are_at_least_as_likely():
@@ -98,8 +99,8 @@ def test_a_wider_beam_finds_hypotheses_that_are_at_least_as_likely():
         return sum(float(log_p[t, token]) for t, token in enumerate([*tokens, END]))
 
     with torch.no_grad():
-        wide = beam_search(steps_of(model), source, 8, 0.0)
-        narrow = greedy(steps_of(model), source)
+        wide = beam_search(steps_of(model), source, Search(8, 0.0))
+        narrow = greedy(steps_of(model), source, LONGER)
         gains = [log_p(row, w) - log_p(row, n) for row, w, n in zip(source, wide, narrow, strict=True)]
     assert min(gains) > -1e-4 and max(gains) > 0.01
 
@@ -120,8 +121,8 @@ def test_what_never_ends_is_cut_and_returned_as_it_stands():
         def __getattr__(self, name: str):
             return getattr(self.inner, name)
 
-    assert [len(row) for row in beam_search(Endless, source, 2, 0.6)] == [3 + LONGER]  # pyright: ignore
-    assert [len(row) for row in greedy(Endless, source)] == [3 + LONGER]  # pyright: ignore
+    assert [len(row) for row in beam_search(Endless, source, Search(2))] == [3 + LONGER]  # pyright: ignore
+    assert [len(row) for row in greedy(Endless, source, LONGER)] == [3 + LONGER]  # pyright: ignore
 
 
 def test_the_future_is_masked_and_the_present_is_not():

@@ -31,7 +31,7 @@ WHERE = [
     ("in the park", "im Park"),
     ("on the beach", "am Strand"),
 ]
-SPLITS = {"train": 100, "val": 20, "test_2016_flickr": 20, "test_2017_flickr": 20, "test_2017_mscoco": 20}
+SPLITS = {"train": 140, "val": 10, "test_2016_flickr": 10, "test_2017_flickr": 10, "test_2017_mscoco": 10}
 
 
 def captions() -> list[tuple[str, str]]:

@@ -1,12 +1,13 @@
 """Decoding: greedy, and beam search with length penalty (section 6.1), one token a step from cached keys and values.
 
-A model is searched through its `Steps`: what it knows of the source and of the tokens so far, a row for each hypothesis.
+A model is searched through its `Steps`: what it knows of the source and of the tokens so far, a row a hypothesis.
 Shape legend: B sentences, K hypotheses of one sentence, R = B·K rows, V vocabulary, L tokens so far.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 import torch
@@ -18,7 +19,15 @@ from posts.transformer.model import END, PAD, START, Past, Transformer
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
-LONGER = 50  # a translation may be this many tokens longer than its source (section 6.1)
+
+@dataclass(frozen=True)
+class Search:
+    """Section 6.1: hypotheses side by side, the exponent of the length penalty, and by how many tokens a translation
+    may be longer than its source."""
+
+    width: int = 4
+    alpha: float = 0.6
+    longer: int = 50
 
 
 class Steps(Protocol):
@@ -79,19 +88,19 @@ def length_penalty(length: int, alpha: float) -> float:
     return ((5 + length) / 6) ** alpha
 
 
-def longest(source_BS: Tensor) -> Tensor:
+def limits(source_BS: Tensor, longer: int) -> Tensor:
     """How many tokens, END included, the translation of each sentence (B,) may have: whatever else is in its batch."""
-    return (source_BS != PAD).sum(dim=1) + LONGER
+    return (source_BS != PAD).sum(dim=1) + longer
 
 
 @torch.inference_mode()
-def greedy(begin: Begin, source_BS: Tensor) -> list[list[int]]:
+def greedy(begin: Begin, source_BS: Tensor, longer: int) -> list[list[int]]:
     """The likeliest token at each step, until END. Translations without START and END."""
     steps = begin(source_BS, 1)
     tokens_R = torch.full((len(source_BS),), START, device=source_BS.device)
     found: list[list[int]] = [[] for _ in source_BS]
     going = list(range(len(found)))  # the sentence of each row
-    limit_R = longest(source_BS)
+    limit_R = limits(source_BS, longer)
     while going:
         tokens_R = steps.next(tokens_R).argmax(dim=-1)
         for sentence, token in zip(going, tokens_R.tolist(), strict=True):
@@ -104,13 +113,13 @@ def greedy(begin: Begin, source_BS: Tensor) -> list[list[int]]:
 
 
 @torch.inference_mode()
-def beam_search(begin: Begin, source_BS: Tensor, width: int, alpha: float) -> list[list[int]]:
+def beam_search(begin: Begin, source_BS: Tensor, search: Search) -> list[list[int]]:
     """The best finished hypothesis of each sentence under log p / length_penalty; END counts in the length.
 
     Each step keeps the `width` likeliest unfinished hypotheses of a sentence. A hypothesis finishes when it ends among
-    the `width` likeliest; a sentence is done when `width` have finished, or when it is LONGER than its source.
+    the `width` likeliest; a sentence is done when `width` have finished, or when it is as long as it may be.
     """
-    device, sentences = source_BS.device, len(source_BS)
+    device, sentences, width = source_BS.device, len(source_BS), search.width
     steps = begin(source_BS, width)
     found: list[list[int]] = [[] for _ in range(sentences)]
     best_B = torch.full((sentences,), -torch.inf, device=device)
@@ -120,7 +129,7 @@ def beam_search(begin: Begin, source_BS: Tensor, width: int, alpha: float) -> li
     scores_BK[:, 0] = 0  # the first step has one hypothesis, not `width` equal ones
     tokens_BKL = torch.empty((sentences, width, 0), dtype=torch.long, device=device)
     newest_R = torch.full((sentences * width,), START, device=device)
-    limit_B = longest(source_BS)
+    limit_B = limits(source_BS, search.longer)
     length = 0
     while len(going_B):
         length += 1
@@ -133,7 +142,7 @@ def beam_search(begin: Begin, source_BS: Tensor, width: int, alpha: float) -> li
 
         ended_BK = ends_BN[:, :width] & (values_BN[:, :width] > -torch.inf)
         score_B, rank_B = values_BN[:, :width].masked_fill(~ended_BK, -torch.inf).max(dim=1)
-        score_B = score_B / length_penalty(length, alpha)
+        score_B = score_B / length_penalty(length, search.alpha)
         for i in (score_B > best_B).nonzero()[:, 0].tolist():
             found[int(going_B[i])] = tokens_BKL[i, from_BN[i, rank_B[i]]].tolist()
         best_B = torch.maximum(best_B, score_B)
@@ -161,17 +170,21 @@ def beam_search(begin: Begin, source_BS: Tensor, width: int, alpha: float) -> li
 
 
 def translate(
-    begin: Begin, tokenizer: Tokenizer, texts: Sequence[str], width: int, alpha: float, rows: int, longest: int
+    begin: Begin, tokenizer: Tokenizer, texts: Sequence[str], search: Search, *, rows: int, longest: int
 ) -> list[str]:
-    """Texts to translations by beam search (greedily, where `width` is 1), at most `rows` hypotheses side by side."""
+    """Texts, cut to `longest` tokens, to translations: by beam search, or greedily where the width is 1.
+
+    At most `rows` hypotheses are searched side by side; that changes the time and not the translations.
+    """
     coded = encode(tokenizer, texts, longest)
     order = sorted(range(len(coded)), key=lambda i: len(coded[i]))
     translations = [""] * len(coded)
-    at_once = max(1, rows // width)
+    at_once = max(1, rows // search.width)
     for first in range(0, len(order), at_once):
         part = order[first : first + at_once]
         source_BS = padded([coded[i] for i in part])
-        found = greedy(begin, source_BS) if width == 1 else beam_search(begin, source_BS, width, alpha)
+        greedily = search.width == 1
+        found = greedy(begin, source_BS, search.longer) if greedily else beam_search(begin, source_BS, search)
         for i, tokens in zip(part, found, strict=True):
-            translations[i] = tokenizer.decode([token for token in tokens if token != PAD])
+            translations[i] = tokenizer.decode(tokens)
     return translations

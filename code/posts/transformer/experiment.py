@@ -35,12 +35,47 @@ class Config:
     average_every: int = 100
     keep_every: int = 1000
     report_every: int = 250
+    beam: int = 5
+    length_penalty: float = 0.6
+    longer: int = 50
+    decode_rows: int = 500
+    farthest: int = 12
+    path_sentences: int = 200
+    units: int = 224  # of the recurrent baseline: as many parameters as the Transformer, to a third of a percent
 
+
+SHORT = {"updates": 1000, "warmup": 400, "average_every": 20}  # the schedule on which one thing at a time is changed
+ROWS = {  # the paper's table 3, in small: what each row changes of the base
+    "base": {},
+    "heads-1": {"heads": 1, "d_k": 128},
+    "heads-8": {"heads": 8, "d_k": 16},
+    "heads-16": {"heads": 16, "d_k": 8},
+    "d_k-8": {"d_k": 8},
+    "layers-2": {"layers": 2},
+    "layers-6": {"layers": 6},
+    "d_model-64": {"d_model": 64, "d_k": 16},
+    "d_model-256": {"d_model": 256, "d_k": 64},
+    "d_ff-1024": {"d_ff": 1024},
+    "dropout-0": {"dropout": 0.0},
+    "dropout-0.1": {"dropout": 0.1},
+    "smoothing-0": {"smoothing": 0.0},
+    "learned": {"positions": "learned"},
+    "untied": {"tied": False},
+    "subwords-1000": {"vocabulary": 1000},
+    "subwords-10000": {"vocabulary": 10_000},
+}
 
 transformer = Experiment(
     Config,
     data={"captions": multi30k},
     metrics=[
+        Metric("bleu", digits=2, better="higher", title="BLEU, as sacreBLEU computes it"),
+        Metric("bleu4", digits=2, better="higher", title="BLEU4, lower-cased tokens"),
+        Metric("chrf", digits=2, better="higher", title="chrF"),
+        Metric("bleu_of_length", digits=1, better="higher", title="BLEU of sources of like length"),
+        Metric("validation_bleu", digits=2, better="higher", title="BLEU, validation, greedy"),
+        Metric("gradient", digits=3, title="gradient between positions, as a share of the one at distance 0"),
+        Metric("sentences", digits=0, title="sentences"),
         Metric("parameters", digits=0, title="parameters"),
         Metric("epochs", digits=1, title="passes over the training pairs"),
         Metric("train_loss", unit="nats", digits=3, better="lower", title="training loss, smoothed, with dropout"),
@@ -48,9 +83,24 @@ transformer = Experiment(
     ],
     smoke={
         "config": {"vocabulary": 120, "layers": 1, "d_model": 32, "d_ff": 32, "heads": 2, "d_k": 16, "dropout": 0.1}
-        | {"batch_tokens": 512, "updates": 60, "warmup": 10, "peak_rate": 0.01}
-        | {"averaged": 3, "average_every": 2, "keep_every": 20, "report_every": 20},
+        | {"batch_tokens": 512, "updates": 24, "warmup": 8, "peak_rate": 0.01}
+        | {"averaged": 3, "average_every": 2, "keep_every": 12, "report_every": 12}
+        | {"beam": 3, "longer": 4, "units": 24, "farthest": 4, "path_sentences": 3},
         "data": {"captions": made_captions},
+        "grid": {"row": ["base", "heads-1"]},
+        "variants": {"row": {"base": {}, "heads-1": {"heads": 1, "d_k": 32}}},
     },
+    variants={"row": {name: SHORT | changed for name, changed in ROWS.items()}},
 )
 train = transformer.stage("train:fit", seed=range(3))
+translations = transformer.stage("evaluate:write", name="translations", each=train)
+scores = transformer.stage("evaluate:score", name="scores", each=translations)
+growth = transformer.stage("evaluate:follow", name="growth", each=train)
+paths = transformer.stage("paths:walk", each=train)
+rows = transformer.stage("train:fit", name="rows", row=["base"], seed=range(3))
+row_translations = transformer.stage("evaluate:write", name="row-translations", each=rows)
+row_scores = transformer.stage("evaluate:score", name="row-scores", each=row_translations)
+recurrence = transformer.stage("recurrent:fit", name="recurrent", row=["base"], seed=range(3))
+recurrent_translations = transformer.stage("recurrent:write", name="recurrent-translations", each=recurrence)
+recurrent_scores = transformer.stage("evaluate:score", name="recurrent-scores", each=recurrent_translations)
+recurrent_paths = transformer.stage("paths:walk_recurrent", name="recurrent-paths", each=recurrence)

@@ -104,3 +104,4 @@ recurrence = transformer.stage("recurrent:fit", name="recurrent", row=["base"], 
 recurrent_translations = transformer.stage("recurrent:write", name="recurrent-translations", each=recurrence)
 recurrent_scores = transformer.stage("evaluate:score", name="recurrent-scores", each=recurrent_translations)
 recurrent_paths = transformer.stage("paths:walk_recurrent", name="recurrent-paths", each=recurrence)
+demo = transformer.stage("demo:publish", over=[train])

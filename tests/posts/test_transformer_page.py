@@ -341,7 +341,7 @@ def test_a_german_token_shows_what_it_looked_at_by_mouse_touch_and_key(browser, 
 
     def looked(weights) -> str:
         best = weights.argsort(descending=True, stable=True)[0]
-        return f"looked at {names[best]} {float(weights[best]):.2f}"
+        return f"looked at “{names[best]}” {float(weights[best]):.2f}"
 
     with shown(browser, site, has_touch=True) as page:
         found = demo(page, "translate")

@@ -80,8 +80,8 @@ export class AttentionMap {
     const weights = this.keys.map((_, key) => this.weight(query, key));
     this.heads.forEach((head, key) => ink(head, weights[key]));
     const strongest = weights.map((weight, key) => [weight, this.keys[key]]).sort(([a], [b]) => b - a).slice(0, 3);
-    this.said.textContent = `${this.queries[query]} ${this.verb} ` +
-      strongest.map(([weight, key]) => `${key} ${weight.toFixed(2)}`).join(", ");
+    this.said.textContent = `“${this.queries[query]}” ${this.verb} ` +
+      strongest.map(([weight, key]) => `“${key}” ${weight.toFixed(2)}`).join(", ");
   }
 }
 

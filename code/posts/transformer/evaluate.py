@@ -146,6 +146,11 @@ def follow(run: Run) -> list[dict[str, Any]]:
 
     Returns a row for each, which growth.csv holds as well.
     """
+    return follow_with(run, steps_from)
+
+
+def follow_with(run: Run, steps: Callable[[Config, Path], Begin]) -> list[dict[str, Any]]:
+    """`follow` for any model: `steps` makes one from the settings and a file of weights."""
     config, made = run.config, run.inputs[0]
     torch.set_num_threads(1)
     tokenizer = read_subwords(made.open("subwords.json"))
@@ -155,7 +160,7 @@ def follow(run: Run) -> list[dict[str, Any]]:
     kept = range(config.keep_every, config.updates + 1, config.keep_every)
     rows = []
     for number, update in enumerate(kept, start=1):
-        begin = steps_from(config, made.open(f"weights-{update}.safetensors"))
+        begin = steps(config, made.open(f"weights-{update}.safetensors"))
         found = translate(begin, tokenizer, texts, search, rows=config.decode_rows, longest=config.longest)
         rows.append({"update": update, "validation_bleu": bleu(found, references)})
         run.progress(number, len(kept), bleu=rows[-1]["validation_bleu"])

@@ -1,0 +1,152 @@
+"""What goes wrong in the translations, counted by rules of thumb that anybody can check by reading them.
+
+Three kinds of content are followed from the English source into German: colours, numbers of things, and whether the
+verb agrees with its subject in number. Compounds are asked of the human reference: how many of its long words does the
+translation have, and does it matter whether training showed them? Each count is made of the human translations as well:
+where people leave a colour out, a model may.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from posts.transformer.data import sentences
+
+if TYPE_CHECKING:
+    from lockstep.run import Run
+
+TESTS = ("test_2016_flickr", "test_2017_flickr", "test_2017_mscoco")
+COLOURS = {  # English words, and what any German word for them begins with
+    "red": ("rot", "röt"),
+    "blue": ("blau",),
+    "green": ("grün",),
+    "yellow": ("gelb",),
+    "black": ("schwarz",),
+    "white": ("weiß", "weiss"),
+    "brown": ("braun",),
+    "orange": ("orange", "orangefarben"),
+    "pink": ("rosa", "pink"),
+    "purple": ("lila", "violett"),
+    "gray": ("grau",),
+    "grey": ("grau",),
+}
+NUMBERS = {
+    "two": ("zwei", "beide", "paar"),
+    "three": ("drei",),
+    "four": ("vier",),
+    "five": ("fünf",),
+    "six": ("sechs",),
+    "seven": ("sieben",),
+    "eight": ("acht",),
+    "nine": ("neun",),
+    "ten": ("zehn",),
+}
+SINGULAR = {"ein", "eine", "der", "das", "jemand"}  # first words of a sentence about one
+PLURAL = {
+    "zwei",
+    "drei",
+    "vier",
+    "fünf",
+    "sechs",
+    "mehrere",
+    "einige",
+    "viele",
+    "leute",
+    "menschen",
+    "männer",
+    "frauen",
+}
+VERBS = {  # third person: of one, of several. Common in the captions and spelt differently
+    "steht": "stehen",
+    "sitzt": "sitzen",
+    "spielt": "spielen",
+    "geht": "gehen",
+    "läuft": "laufen",
+    "hält": "halten",
+    "trägt": "tragen",
+    "springt": "springen",
+    "fährt": "fahren",
+    "schaut": "schauen",
+    "macht": "machen",
+    "blickt": "blicken",
+    "posiert": "posieren",
+    "arbeitet": "arbeiten",
+    "schwimmt": "schwimmen",
+    "liegt": "liegen",
+    "ist": "sind",
+    "hat": "haben",
+}
+LONG = 12  # letters from which a German noun of these captions is almost always a compound
+
+
+def words(text: str) -> list[str]:
+    return re.findall(r"\w+", text.lower())
+
+
+def kept(sources: Sequence[str], translations: Sequence[str], known: Mapping[str, tuple[str, ...]]) -> tuple[int, int]:
+    """Of the words in `known` that the sources hold: how many have a German word in the translation, and how many are
+    there. A German word counts wherever one of its stems stands at its beginning, or within a compound's beginning."""
+    found = there = 0
+    for source, translation in zip(sources, translations, strict=True):
+        german = words(translation)
+        for word in set(words(source)) & known.keys():
+            there += 1
+            found += any(token.startswith(known[word]) for token in german)
+    return found, there
+
+
+def agreeing(translations: Sequence[str]) -> tuple[int, int]:
+    """Of the sentences whose first word tells the number of their subject and that have a verb of VERBS before any
+    "und": in how many the verb has that number, and how many there are."""
+    singular, plural = set(VERBS), set(VERBS.values())
+    found = there = 0
+    for translation in translations:
+        tokens = words(translation)
+        first = tokens[0] if tokens else ""
+        verb = next((token for token in tokens if token in singular | plural | {"und"}), "und")
+        if verb != "und" and (first in SINGULAR or first in PLURAL):
+            there += 1
+            found += (verb in singular) == (first in SINGULAR)
+    return found, there
+
+
+def recalled(
+    references: Sequence[str], translations: Sequence[str], training: set[str], *, seen: bool
+) -> tuple[int, int]:
+    """Of the references' long words that training showed (or, with `seen` false, never showed): how many stand in the
+    translation of the same sentence, and how many there are."""
+    found = there = 0
+    for reference, translation in zip(references, translations, strict=True):
+        german = set(words(translation))
+        for word in {word for word in words(reference) if len(word) >= LONG and (word in training) == seen}:
+            there += 1
+            found += word in german
+    return found, there
+
+
+def count(run: Run) -> list[dict[str, Any]]:
+    """Shares in percent over the three test sets together, of the translations and of the human references."""
+    made, arrays = run.inputs[0], run.data("captions")
+    sources = [text for split in TESTS for text in sentences(arrays, f"{split}_en")]
+    references = [text for split in TESTS for text in sentences(arrays, f"{split}_de")]
+    ours = [line["averaged_beam"] for split in TESTS for line in made.csv(f"{split}.csv", text=True)]
+    training = {word for text in sentences(arrays, "train_de") for word in words(text)}
+    rows: list[dict[str, Any]] = []
+    for by, texts in (("model", ours), ("people", references)):
+        for what, (found, there) in {
+            "colours": kept(sources, texts, COLOURS),
+            "numbers": kept(sources, texts, NUMBERS),
+            "agreement": agreeing(texts),
+        }.items():
+            rows.append({"what": what, "by": by, "right": share(found, there), "cases": float(there)})
+    for what, seen in (("long words seen in training", True), ("long words never seen", False)):
+        found, there = recalled(references, ours, training, seen=seen)
+        rows.append({"what": what, "by": "model", "right": share(found, there), "cases": float(there)})
+    return rows
+
+
+def share(found: int, there: int) -> float:
+    """In percent; of nothing, everything is right."""
+    return 100 * found / there if there else 100.0

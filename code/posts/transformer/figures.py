@@ -1,0 +1,119 @@
+"""Figures of the training and of its translations: losses, BLEU as training goes on, BLEU by length, gradients."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from lockstep.figures import PALETTE, figure
+
+from posts.transformer.evaluate import LENGTHS, SPLITS
+
+if TYPE_CHECKING:
+    from lockstep.run import Input, Run
+
+TITLES = {
+    "val": "validation",
+    "test_2016_flickr": "test 2016",
+    "test_2017_flickr": "test 2017",
+    "test_2017_mscoco": "MSCOCO",
+}
+
+
+def draw(run: Run) -> dict[str, Any]:
+    """Draw all four. Reads every run of the full schedule, its translations' scores, and its gradients."""
+    made: dict[str, list[Input]] = {}
+    for other in run.inputs:
+        made.setdefault(other.stage, []).append(other)
+    draw_losses(run, made["train"])
+    draw_growth(run, made["growth"])
+    draw_lengths(run, made["scores"])
+    draw_paths(run, made["paths"])
+    return {}
+
+
+def columns(rows: Sequence[dict[str, Any]], x: str, y: str) -> tuple[list[float], list[float]]:
+    return [row[x] for row in rows], [row[y] for row in rows]
+
+
+def mean(curves: Sequence[Sequence[float]]) -> list[float]:
+    return [sum(values) / len(values) for values in zip(*curves, strict=True)]
+
+
+def label(axes: Any, text: str, at: tuple[float, float], offset: tuple[float, float], colour: str, align: str) -> None:
+    """A direct label in the colour of what it names, offset in points."""
+    axes.annotate(text, at, xytext=offset, textcoords="offset points", ha=align, va="center", color=colour)
+
+
+def draw_losses(run: Run, trained: list[Input]) -> None:
+    """Training and validation loss over updates, a line a seed."""
+    with figure(run.figure("losses.svg"), height=3.2) as (_, axes):
+        for column, text, colour in (
+            ("train_loss", "training, smoothed and with dropout", PALETTE[1]),
+            ("validation_loss", "validation", PALETTE[0]),
+        ):
+            curves = [made.csv("curve.csv") for made in trained]
+            for made, curve in zip(trained, curves, strict=True):
+                line = {"linewidth": 0.9, "alpha": 0.8, "label": f"_{text}, seed {made.keys['seed']}"}
+                axes.plot(*columns(curve, "update", column), color=colour, **line)
+            last = curves[0][-1]
+            label(axes, text, (last["update"], last[column]), (0, 10), colour, "right")
+        axes.set_ylim(bottom=0)
+        axes.set_xlabel("update")
+        axes.set_ylabel("loss, nats a token")
+
+
+def draw_growth(run: Run, followed: list[Input]) -> None:
+    """BLEU on the validation sentences as training goes on, a line a seed and their mean."""
+    with figure(run.figure("growth.svg"), height=3.2) as (_, axes):
+        curves = [made.csv("growth.csv") for made in followed]
+        for made, curve in zip(followed, curves, strict=True):
+            line = {"linewidth": 0.7, "alpha": 0.6, "label": f"_seed {made.keys['seed']}"}
+            axes.plot(*columns(curve, "update", "validation_bleu"), color=PALETTE[0], **line)
+        updates, _ = columns(curves[0], "update", "validation_bleu")
+        means = mean([columns(curve, "update", "validation_bleu")[1] for curve in curves])
+        style = {"linewidth": 2, "marker": "o", "markersize": 3.5, "label": "_mean of the seeds"}
+        axes.plot(updates, means, color=PALETTE[0], **style)
+        axes.set_xlim(left=0)
+        axes.set_xlabel("update")
+        axes.set_ylabel("BLEU, validation, greedy")
+
+
+def draw_lengths(run: Run, scored: list[Input]) -> None:
+    """BLEU by the length of the source: the mean of the seeds, and each seed as a dot, for every split."""
+    with figure(run.figure("lengths.svg"), height=3.2) as (_, axes):
+        names = list(LENGTHS)
+        for number, (split, colour) in enumerate(zip(SPLITS, PALETTE, strict=False)):
+            found = [
+                [row for row in made.rows if row.get("split") == split and "bleu_of_length" in row] for made in scored
+            ]
+            shown = [name for name in names if all(any(row["length"] == name for row in rows) for rows in found)]
+            places = [names.index(name) + 0.16 * (number - 1.5) for name in shown]
+            heights = [
+                [next(row["bleu_of_length"] for row in rows if row["length"] == name) for name in shown]
+                for rows in found
+            ]
+            for seed in heights:
+                axes.plot(
+                    places, seed, color=colour, linestyle="", marker="o", markersize=2.5, alpha=0.6, label="_seed"
+                )
+            axes.plot(places, mean(heights), color=colour, linewidth=1.4, marker="D", markersize=4, label=TITLES[split])
+        axes.set_xticks(range(len(names)), names)
+        axes.legend(ncols=2)
+        axes.set_xlabel("words of the English sentence")
+        axes.set_ylabel("BLEU")
+
+
+def draw_paths(run: Run, walked: list[Input]) -> None:
+    """Gradients between positions against their distance, at initial weights and trained, a line a seed."""
+    with figure(run.figure("paths.svg"), height=3.2) as (_, axes):
+        for state, colour in (("initial", PALETTE[1]), ("trained", PALETTE[0])):
+            curves = [[row for row in made.csv("paths.csv") if row["state"] == state] for made in walked]
+            for made, curve in zip(walked, curves, strict=True):
+                line = {"linewidth": 0.9, "alpha": 0.8, "label": f"_{state}, seed {made.keys['seed']}"}
+                axes.plot(*columns(curve, "distance", "gradient"), color=colour, **line)
+            last = curves[0][-1]
+            label(axes, f"Transformer, {state}", (last["distance"], last["gradient"]), (0, 9), colour, "right")
+        axes.set_yscale("log")
+        axes.set_xlabel("distance between the positions, in subwords")
+        axes.set_ylabel("gradient, share of that at distance 0")

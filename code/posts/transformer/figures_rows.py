@@ -1,0 +1,72 @@
+"""Figures of the rows: what each changes beside what it changed in the paper, and quality against cost."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from lockstep.figures import MUTED, PALETTE, figure
+from lockstep.statistics import compare
+
+from posts.transformer.ablation import order
+from posts.transformer.figures import columns, label, mean
+
+if TYPE_CHECKING:
+    from lockstep.run import Input, Run
+
+IN_THE_PAPER = (  # rows that table 3 of the paper has
+    *("heads-1", "heads-2", "heads-8", "heads-16", "d_k-8", "d_k-16", "layers-2", "layers-3", "layers-6"),
+    *("d_model-64", "d_model-256", "d_ff-128", "d_ff-512", "dropout-0", "smoothing-0", "learned"),
+)
+
+
+def draw(run: Run) -> dict[str, Any]:
+    """Draw both. Reads the differences, the growth of the base row and of the baseline, and what an update costs."""
+    made: dict[str, list[Input]] = {}
+    for other in run.inputs:
+        made.setdefault(other.stage, []).append(other)
+    draw_rows(run, made["ablation"][0])
+    (base,) = [other for other in made["cost"] if other.keys["row"] == "base"]
+    costs = {row["model"]: row["update_cost"] for row in base.rows if "model" in row}
+    draw_quality(run, made["row-growth"], made["recurrent-growth"], costs)
+    return {}
+
+
+def draw_rows(run: Run, differed: Input) -> None:
+    """Mean differences with their intervals, and the paper's as rings, from the worst row to the best."""
+    changed: dict[str, list[float]] = {}
+    for row in differed.rows:
+        changed.setdefault(row["row"], []).append(row["bleu_change"])
+    names = order(list(changed), changed)
+    with figure(run.figure("rows.svg"), height=0.9 + 0.27 * len(names)) as (_, axes):
+        axes.axvline(0, color=MUTED, linewidth=0.8)
+        found = [compare(changed[name]) for name in names]
+        means, halves = [f.mean for f in found], [0 if f.high is None else f.high - f.mean for f in found]
+        style = {"linestyle": "", "marker": "o", "markersize": 4, "capsize": 2, "linewidth": 1}
+        axes.errorbar(means, range(len(names)), xerr=halves, color=PALETTE[0], label="here", **style)
+        known = [name for name in names if name in IN_THE_PAPER]
+        theirs = [(run.reported("bleu_change", row=name).value, names.index(name)) for name in known]
+        ring = {"linestyle": "", "marker": "o", "markersize": 6, "markerfacecolor": "none", "color": PALETTE[1]}
+        axes.plot([x for x, _ in theirs], [y for _, y in theirs], label="in the paper", **ring)
+        axes.set_yticks(range(len(names)), names)
+        axes.invert_yaxis()
+        axes.legend(loc="lower right")
+        axes.set_xlabel("BLEU, less the base's")
+
+
+def draw_quality(run: Run, ours: list[Input], baseline: list[Input], costs: dict[str, float]) -> None:
+    """Validation BLEU against the operations of the training so far, a line a seed."""
+    with figure(run.figure("quality.svg"), height=3.2) as (_, axes):
+        for name, followed, colour in (("Transformer", ours, PALETTE[0]), ("recurrent", baseline, PALETTE[1])):
+            curves = [made.csv("growth.csv") for made in followed]
+            updates, _ = columns(curves[0], "update", "validation_bleu")
+            spent = [update * costs[name.lower()] / 1000 for update in updates]
+            heights = [columns(curve, "update", "validation_bleu")[1] for curve in curves]
+            for made, seed in zip(followed, heights, strict=True):
+                line = {"linewidth": 0.7, "alpha": 0.6, "label": f"_{name}, seed {made.keys['seed']}"}
+                axes.plot(spent, seed, color=colour, **line)
+            middle = mean(heights)
+            axes.plot(spent, middle, color=colour, linewidth=2, marker="o", markersize=3.5, label=f"_{name}, mean")
+            label(axes, name, (spent[-1], middle[-1]), (0, 10), colour, "right")
+        axes.set_xlim(left=0)
+        axes.set_xlabel("10¹² operations of matrix products in training")
+        axes.set_ylabel("BLEU, validation, greedy")

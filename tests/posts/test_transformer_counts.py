@@ -1,0 +1,63 @@
+"""Counts: operations against torch's own counter, errors against sentences that anybody can read."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+from posts.transformer import recurrent, train
+from posts.transformer.cost import recurrent_operations, transformer_operations
+from posts.transformer.errors import COLOURS, NUMBERS, agreeing, kept, recalled
+from posts.transformer.experiment import Config
+from torch.utils.flop_counter import FlopCounterMode
+
+CONFIG = replace(Config(), layers=2, d_model=16, d_ff=24, heads=2, d_k=4, units=12)
+
+
+def counted(model, source: int, target: int, pairs: int) -> int:
+    tokens = torch.full((pairs, max(source, target)), 5)
+    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+        states = model(tokens[:, :source], tokens[:, :target])
+        model.logits(states[:, : target - 1].flatten(0, 1))  # one of the targets is padding
+    return counter.get_total_flops()
+
+
+def test_the_transformers_operations_are_those_that_torch_counts():
+    model = train.build(CONFIG, 40, torch.Generator())
+    found = transformer_operations(CONFIG, 40, pairs=3, source=7, target=5, real=3 * 4)
+    assert found == counted(model, source=7, target=5, pairs=3)
+
+
+def test_the_recurrent_models_operations_are_those_that_torch_counts():
+    model = recurrent.build(CONFIG, 40, torch.Generator())
+    found = recurrent_operations(CONFIG, 40, pairs=3, source=7, target=5, real=3 * 4)
+    assert found == counted(model, source=7, target=5, pairs=3)
+
+
+def test_a_colour_counts_wherever_a_word_begins_with_it():
+    sources = ["A man in a red shirt and blue jeans.", "A red car.", "A dog."]
+    assert kept(sources, ["Ein Mann in rotem Hemd.", "Ein Auto.", "Ein roter Hund."], COLOURS) == (1, 3)
+    assert kept(["Two dogs and three cats."], ["Zwei Hunde und vier Katzen."], NUMBERS) == (1, 2)
+
+
+def test_agreement_looks_at_the_first_word_and_the_first_verb():
+    assert agreeing(["Ein Mann sitzt auf einer Bank."]) == (1, 1)
+    assert agreeing(["Ein Mann sitzen auf einer Bank."]) == (0, 1)
+    assert agreeing(["Zwei Hunde läuft am Strand."]) == (0, 1)
+    assert agreeing(["Zwei Hunde laufen, der eine springt."]) == (1, 1)
+    assert agreeing(["Ein Mann und eine Frau sitzen da.", "Am Strand sitzt ein Mann.", ""]) == (0, 0)
+
+
+def test_long_words_are_asked_of_the_reference_and_told_apart_by_training():
+    references = ["Der Straßenmusiker und sein Hundeschlitten", "Ein Feuerwehrmann"]
+    translations = ["Ein Straßenmusiker mit Schlitten", "Ein Mann"]
+    training = {"straßenmusiker", "feuerwehrmann"}
+    assert recalled(references, translations, training, seen=True) == (1, 2)
+    assert recalled(references, translations, training, seen=False) == (0, 1)
+
+
+def test_the_baseline_costs_about_as_much_as_the_transformer():
+    sizes = {"pairs": 1, "source": 15, "target": 16, "real": 16}
+    costs = [operations(Config(), 4000, **sizes) for operations in (transformer_operations, recurrent_operations)]
+    assert costs[1] == pytest.approx(costs[0], rel=0.35)

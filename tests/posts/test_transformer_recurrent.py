@@ -1,0 +1,137 @@
+"""The recurrent baseline, and how far gradients travel in both encoders."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import pytest
+import torch
+from posts.transformer.decode import Search, beam_search, greedy
+from posts.transformer.experiment import Config
+from posts.transformer.model import END, PAD, START, Transformer
+from posts.transformer.paths import by_distance, gradient_norms, recurrent_encoder, transformer_encoder
+from posts.transformer.recurrent import Recurrent, RecurrentSteps, build
+from posts.transformer.train import build as build_transformer
+from torch import Tensor
+
+
+def rng(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def small(seed: int = 0) -> Recurrent:
+    model = Recurrent(11, rng(seed), embedding=8, units=6, rate=0.0)
+    with torch.no_grad():
+        for weight in (
+            model.weight,
+            model.readout.weight,
+            model.start.weight,
+            model.keys.weight,
+            model.decoder.weight_ih_l0,
+        ):
+            weight.mul_(3)  # next tokens that differ much in probability, and with the source
+    return model.eval()
+
+
+SOURCE = torch.tensor([[5, 6, 7, END, PAD, PAD], [8, 9, 4, 5, 6, END]])
+TARGET = torch.tensor([[START, 9, 4], [START, 7, 8]])
+
+
+def test_it_has_as_many_parameters_as_the_transformer():
+    config = Config()
+    sizes = [
+        sum(p.numel() for p in make(config, config.vocabulary, rng()).parameters())
+        for make in (build, build_transformer)
+    ]
+    assert sizes[0] == pytest.approx(sizes[1], rel=0.005)
+
+
+def test_padding_changes_no_state():
+    model = small().double()
+    alone = model(SOURCE[:1, :4], TARGET[:1])
+    torch.testing.assert_close(model(SOURCE, TARGET)[:1], alone, rtol=1e-12, atol=1e-12)
+
+
+def test_later_target_tokens_change_no_earlier_state():
+    model = small()
+    states = model(SOURCE, TARGET)
+    changed = model(SOURCE, torch.tensor([[START, 9, 10], [START, 7, 3]]))
+    assert torch.equal(states[:, :2], changed[:, :2]) and not torch.allclose(states[:, 2], changed[:, 2])
+
+
+def test_attention_is_bahdanaus():
+    model = small().double()
+    state, annotations = torch.randn(1, 6, dtype=torch.float64), torch.randn(1, 4, 12, dtype=torch.float64)
+    keys = model.keys(annotations)
+    energy = torch.stack([model.energy((model.query(state[0]) + keys[0, j]).tanh())[0] for j in range(4)])
+    expected = sum(w * annotations[0, j] for j, w in enumerate(energy.softmax(dim=0)))
+    torch.testing.assert_close(model.attend(state, keys, annotations, None)[0], expected)
+
+
+def test_every_parameter_gets_a_gradient():
+    model = small()
+    model.logits(model(SOURCE, TARGET)).log_softmax(dim=-1)[:, :, 4].sum().backward()
+    assert [name for name, p in model.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0] == []
+
+
+def test_decoding_step_by_step_is_decoding_the_whole_prefix():
+    model = small(3)
+
+    def whole(row: Tensor) -> list[int]:
+        source, tokens = row[row != PAD][None], [START]
+        while len(tokens) <= source.shape[1] + 10 and tokens[-1] != END:
+            tokens.append(int(model.logits(model(source, torch.tensor([tokens])))[0, -1].argmax()))
+        return [token for token in tokens[1:] if token != END]
+
+    with torch.no_grad():
+        assert greedy(partial(RecurrentSteps, model), SOURCE, 10) == [whole(row) for row in SOURCE]
+
+
+def test_sentences_in_one_batch_do_not_touch_each_other():
+    found = []
+    for seed in range(6):
+        model = small(seed)
+        steps = partial(RecurrentSteps, model)
+        found.append(beam_search(steps, SOURCE, Search(3, longer=10)))
+        alone = [beam_search(steps, row[row != PAD][None], Search(3, longer=10))[0] for row in SOURCE]
+        assert found[-1] == alone
+    assert any(first != second for first, second in found)  # else the source might not matter at all
+
+
+def test_gradient_norms_are_those_of_finite_differences():
+    model = Transformer(9, rng(), layers=1, d_model=8, d_ff=8, heads=2, d_k=4, rate=0.0).double()
+    torch.set_default_dtype(torch.float64)
+    try:
+        x = torch.randn(1, 3, 8, generator=rng(1))
+        forward = transformer_encoder(model)
+        norms = gradient_norms(forward, x, rng(2))
+        directions = torch.randn((3, 8), generator=rng(2))
+        directions = directions / directions.norm(dim=1, keepdim=True)
+        for i, j in ((0, 2), (1, 1), (2, 0)):
+            slopes = []
+            for k in range(8):
+                step = torch.zeros(1, 3, 8)
+                step[0, j, k] = 1e-6
+                change = (forward(x + step) - forward(x - step))[0, i] @ directions[i] / 2e-6
+                slopes.append(float(change.detach()))
+            assert float(norms[i, j]) == pytest.approx(torch.tensor(slopes).norm().item(), rel=1e-5)
+    finally:
+        torch.set_default_dtype(torch.float32)
+
+
+def test_shares_by_distance_are_means_over_pairs():
+    norms = torch.tensor([[2.0, 1.0, 0.5], [1.0, 2.0, 1.0], [0.3, 1.0, 2.0]])
+    assert by_distance([norms, norms * 0 + 2], 2) == pytest.approx([1.0, (4 + 8) / 8 / 2, (0.8 + 4) / 4 / 2])
+
+
+def test_a_recurrent_encoder_forgets_with_distance_and_attention_does_not():
+    """At their initial weights: the paper's argument of section 4, in one inequality."""
+    rows = []
+    for make in (
+        lambda: recurrent_encoder(Recurrent(9, rng(), embedding=32, units=32, rate=0.0)),
+        lambda: transformer_encoder(Transformer(9, rng(), layers=2, d_model=32, d_ff=32, heads=2, d_k=16, rate=0.0)),
+    ):
+        forward = make()
+        rows.append(by_distance([gradient_norms(forward, torch.randn(1, 20, 32), rng(i)) for i in range(5)], 15))
+    recurrent, attention = rows
+    assert recurrent[15] < 0.1 * recurrent[1] and attention[15] > 0.5 * attention[1]

@@ -298,6 +298,10 @@ def test_the_demo_opens_with_the_first_example_and_says_how_it_compares(browser,
         for example in examples:
             found.get_by_role("button", name=example["text"], exact=True).click()
             expect(found.locator(".written")).to_have_text(example["translation"])
+        page.evaluate("document.querySelectorAll('.tries button').forEach((one) => one.click())")
+        expect(found.locator(".written")).to_have_text(examples[-1]["translation"])  # the one that was asked for last
+        expect(found.get_by_role("button", name="Translate")).to_have_text("Translate")
+        expect(found.locator(".written")).to_have_text(examples[-1]["translation"])
 
 
 @torch.inference_mode()
@@ -386,7 +390,7 @@ def test_the_viewer_shows_the_map_that_the_stage_made_of_each_kind_layer_and_hea
                 for head in (0, 1):
                     found.get_by_role("group", name="Layer").get_by_label(str(layer + 1)).check(force=True)
                     found.get_by_role("group", name="Head").get_by_label(str(head + 1)).check(force=True)
-                    expected = torch.tensor(told["maps"][kinds[name]][layer][head]).flatten() / 1000
+                    expected = torch.tensor(told["maps"][kinds[name]][layer][head]).flatten() / told["scale"]
                     drawn = torch.tensor(found.locator(".map tbody td").evaluate_all(cells))
                     torch.testing.assert_close(drawn, expected, atol=0.0051, rtol=0)
 

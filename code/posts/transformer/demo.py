@@ -64,7 +64,7 @@ def publish(run: Run) -> dict[str, Any]:
     told = {"text": first["text"], "translation": first["translation"]}
     told |= {"source": source, "read": read, "written": written}
     whole = {kind: (weights * THOUSANDTHS).round().int().tolist() for kind, weights in maps.items()}
-    write(run.demo("attention.json"), told | {"maps": whole})
+    write(run.demo("attention.json"), told | {"scale": THOUSANDTHS, "maps": whole})
     poster(run.demo("translate.svg"), maps["cross"].mean(dim=(0, 1)), written, source, "mean over layers and heads")
     poster(run.demo("attention.svg"), maps["encoder"][0, 0], source, source, "encoder, layer 1, head 1")
     return {}

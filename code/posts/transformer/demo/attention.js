@@ -10,10 +10,10 @@ const KINDS = { // of attention: what it is called, and the tokens of its rows a
 };
 
 async function begin(digests) {
-  const { text, translation, maps, ...tokens } = parse(await load("attention.json", digests));
+  const { text, translation, maps, scale, ...tokens } = parse(await load("attention.json", digests));
   const chosen = { kind: "encoder", layer: 0, head: 0 };
   const map = new AttentionMap("Attention", "looks at");
-  const weight = (query, key) => maps[chosen.kind][chosen.layer][chosen.head][query][key] / 1000;
+  const weight = (query, key) => maps[chosen.kind][chosen.layer][chosen.head][query][key] / scale;
   const show = () => map.show(...KINDS[chosen.kind].slice(1).map((side) => tokens[side]), weight);
   const changed = (one) => {
     Object.assign(chosen, one);

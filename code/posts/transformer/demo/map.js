@@ -12,9 +12,11 @@ export const element = (tag, properties = {}, ...children) => {
 export const label = (token) =>
   token.startsWith("▁") ? token.slice(1) || "_" : /^[\p{L}\p{N}]/u.test(token) ? `·${token}` : token;
 
+let choicesMade = 0; // a group of radio buttons is one by its name
+
 /** One of several, as radio buttons, so that arrow keys go from one to the next. Options are [value, text]. */
 export function choice(legend, options, changed) {
-  const name = `choice-${document.querySelectorAll("fieldset").length}-${legend}`;
+  const name = `choice-${choicesMade++}`;
   const radios = options.map(([value, text], n) => {
     const input = element("input", { type: "radio", name, value, defaultChecked: !n });
     input.addEventListener("change", () => changed(value));

@@ -50,15 +50,21 @@ async function begin(digests) {
   const form = element("form", {}, element("label", {}, element("span", { textContent: "English caption" }), input), button);
   const written = element("output", { lang: "de", className: "written" });
   const score = element("p", { className: "hint" }), result = element("div", { className: "result", hidden: true });
-  let found, busy = false;
+  let found, wanted = "", busy = false;
 
   const draw = (changed) => map.paint(weightOf(found, settings, Object.assign(chosen, changed)));
+  /** Translate what was asked for last, also where that was while another was under way. */
   async function translate(text) {
-    if (busy || !text.trim()) return;
+    wanted = text.trim() && text;
+    if (busy || !wanted) return;
     busy = true;
     button.textContent = "Translating…";
     try {
-      found = await ask("translate", { text });
+      while (wanted) {
+        const asked = wanted;
+        wanted = "";
+        found = await ask("translate", { text: asked });
+      }
       written.textContent = found.translation || "(nothing)";
       score.textContent = `Best of ${settings.beam} hypotheses: ${found.maps.length} tokens, score ` +
         `${found.score.toFixed(2).replace("-", "−")}, in ${found.milliseconds.toFixed(0)} ms. ` +

@@ -169,7 +169,7 @@ def publish(context: Context) -> None:
 
 @task
 def vendor(context: Context) -> None:
-    """Renew the fonts of the theme from the packages that theme/vendor.toml names."""
+    """Renew the fonts and files of the theme from the packages that theme/vendor.toml names."""
     sys.exit(context.run(f"{sys.executable} theme/vendor.py", warn=True).exited)  # type: ignore[union-attr]
 
 

@@ -1,11 +1,12 @@
-"""`invoke vendor`: renew the fonts that theme/vendor.toml names, from their npm packages, cut down to what pages need.
+"""`invoke vendor`: renew what theme/vendor.toml names, from npm packages: files, and fonts cut to what pages need.
 
-Each package is fetched in the version and with the digest that the file states, and each font written is digested
-there in turn: a test holds the fonts in the repository to it. Building the site needs none of this.
+Each package is fetched in the version and with the digest that the lock states, and each file written is digested
+there in turn: a test holds what is in the repository to it. Building the site needs none of this.
 """
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import re
 import subprocess
@@ -70,8 +71,8 @@ def merged(fonts: list[TTFont]) -> TTFont:
     return font
 
 
-def renew(entry: dict[str, Any], folder: Path) -> str:
-    """Write one font; returns its digest. Raises SystemExit where the package is not the one that is named."""
+def unpacked(entry: dict[str, Any], folder: Path) -> Path:
+    """The package of an entry, unpacked. Raises SystemExit where it is not the one that is named."""
     archive = fetch(entry["package"], entry["version"], folder)
     if entry["sha256"] and digest(archive) != entry["sha256"]:
         sys.exit(f"{archive.name} has the digest {digest(archive)}: theme/vendor.toml expects {entry['sha256']}")
@@ -79,27 +80,38 @@ def renew(entry: dict[str, Any], folder: Path) -> str:
     inside = folder / archive.stem
     with tarfile.open(archive) as packed:
         packed.extractall(inside, filter="data")
+    return inside / "package"
+
+
+def write_font(entry: dict[str, Any], package: Path, target: Path) -> None:
     names = [entry["file"], *([entry["also"]] if "also" in entry else [])]
-    font = cut([inside / "package" / "files" / name for name in names], entry)
-    target = ROOT / entry["to"]
-    target.parent.mkdir(parents=True, exist_ok=True)
+    font = cut([package / "files" / name for name in names], entry)
     font.flavor = "woff2" if target.suffix == ".woff2" else None
     font.save(target)
-    return digest(target)
+
+
+def write_file(entry: dict[str, Any], package: Path, target: Path) -> None:
+    """A file as it is; packed where the name here ends with .gzip, which no host takes for an encoding of its own."""
+    content = (package / entry["file"]).read_bytes()
+    target.write_bytes(gzip.compress(content, 9, mtime=0) if target.suffix == ".gzip" else content)
+
+
+WRITERS = {"font": write_font, "file": write_file}
 
 
 def main() -> None:
-    """Renew every font, and write the digests into the lock."""
+    """Renew every entry, and write the digests into the lock."""
     text = LOCK.read_text(encoding="utf-8")
-    head, *parts = re.split(r"(?=^\[\[font\]\])", text, flags=re.MULTILINE)
-    entries = tomllib.loads(text)["font"]
+    head, *parts = re.split(r"(?=^\[\[\w+\]\])", text, flags=re.MULTILINE)
     with tempfile.TemporaryDirectory() as folder:
-        for number, entry in enumerate(entries):
-            made = renew(entry, Path(folder))
-            part = re.sub(r'^sha256 = ".*"$', f'sha256 = "{entry["sha256"]}"', parts[number], flags=re.MULTILINE)
-            parts[number] = re.sub(r'^made = ".*"$', f'made = "{made}"', part, flags=re.MULTILINE)
-            size = (ROOT / entry["to"]).stat().st_size
-            print(f"{entry['to']}: {size / 1000:.0f} kB")
+        for number, part in enumerate(parts):
+            ((kind, (entry,)),) = tomllib.loads(part).items()
+            target = ROOT / entry["to"]
+            target.parent.mkdir(parents=True, exist_ok=True)
+            WRITERS[kind](entry, unpacked(entry, Path(folder)), target)
+            part = re.sub(r'^sha256 = ".*"$', f'sha256 = "{entry["sha256"]}"', part, flags=re.MULTILINE)
+            parts[number] = re.sub(r'^made = ".*"$', f'made = "{digest(target)}"', part, flags=re.MULTILINE)
+            print(f"{entry['to']}: {target.stat().st_size / 1000:.0f} kB")
     LOCK.write_text(head + "".join(parts), encoding="utf-8")
 
 

@@ -37,7 +37,7 @@ class Cache:
         digest = hashlib.sha256(sys.version.encode())
         folders = [Path(__file__).parent, self.root / "theme" / "templates"]
         paths = [path for folder in folders for path in sorted(folder.rglob("*")) if path.suffix in (".py", ".html")]
-        paths += [self.root / name for name in ("pelicanconf.py", "publishconf.py", "site.toml")]
+        paths += [self.root / name for name in ("pelicanconf.py", "publishconf.py", "site.toml", "theme/vendor.toml")]
         paths += [self.root / "content" / "references.bib", self.root / "code" / "posts" / "__init__.py"]
         for path in paths:
             if path.is_file():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -276,14 +277,33 @@ class Resolver:
             if place.startswith("demo/")
         }
         poster = f"demo/{target}.svg"
-        digests = {place: digest for place, digest in made.items() if place != poster}
+        others = {path.stem for path in folder.glob("*.js")} - {target}
+        own = {place: digest for place, digest in made.items() if place[5:].partition(".")[0] not in others}
+        digests = {place: digest for place, digest in own.items() if place != poster}
         if not digests:
             raise QueryError(f"the demo {target} has nothing to load: no recorded run wrote to run.demo(…)")
-        size = sum((self.post.folder / place).stat().st_size for place in digests)
+        loaded = [self.post.folder / place for place in digests] + self._loaded_besides(folder / f"{target}.toml")
+        size = sum(path.stat().st_size for path in loaded)
         width, height = _size(self.post.folder / poster) if poster in made else (0, 0)
         shown = {"poster": poster if poster in made else "", "width": width, "height": height}
         shown |= {"name": target, "script": f"demo/{target}.js", "megabytes": f"{size / 1e6:.1f}"}
         return shown | {"digests": digests}
+
+    def _loaded_besides(self, path: Path) -> list[Path]:
+        """What a demo loads that no run made, such as a runtime: files and folders, from the root of the project."""
+        if not path.is_file():
+            return []
+        try:
+            places = tomllib.loads(path.read_text(encoding="utf-8"))["loads"]
+        except (tomllib.TOMLDecodeError, KeyError) as error:
+            raise QueryError(f'{path.name}: expected loads = ["path from the root", …], found {error}') from None
+        found: list[Path] = []
+        for place in places:
+            whole = self.post.project.root / place
+            if not whole.exists():
+                raise QueryError(f"{path.name} names {place}, which is not there")
+            found += [whole] if whole.is_file() else [one for one in sorted(whole.rglob("*")) if one.is_file()]
+        return found
 
 
 def _size(path: Path) -> tuple[int, int]:

@@ -7,7 +7,8 @@ import pytest
 from webpages import compressed, file_of, nothing_in, opened, openers, sample
 
 FIRST_LOAD = 80_000  # bytes of HTML, style and scripts before anything is asked for, compressed
-OWN_SCRIPTS = 10_000  # bytes of our own JavaScript that a page can come to load, compressed
+OWN_SCRIPTS = 10_000  # bytes of our own JavaScript that a page can come to load, compressed, its demos' apart
+DEMO_SCRIPTS = 10_000  # bytes of the scripts of a page's demos, compressed
 LOADED = ("document", "stylesheet", "script", "fetch", "xhr", "manifest", "other")  # but not figures and fonts
 VENDORED = re.compile(r"^pagefind/|/vendor/")  # made by others, loaded only when the reader asks
 WHOLE_LEDGER = {"evidence/"}  # every number of every post on one page: as long as the site has numbers
@@ -93,7 +94,8 @@ def test_our_own_scripts_are_small_on_every_page(visits):
     for name, visit in visits.items():
         own = {path: compressed(body) for path, body in visit.scripts.items() if not VENDORED.search(path)}
         assert {"theme/js/site.js", "theme/js/search.js"} <= set(own)
-        if sum(own.values()) > OWN_SCRIPTS:
+        demos = {path: size for path, size in own.items() if "/demo/" in path}
+        if sum(own.values()) - sum(demos.values()) > OWN_SCRIPTS or sum(demos.values()) > DEMO_SCRIPTS:
             heavy[f"/{name}"] = [f"{path}: {size}" for path, size in own.items()]
     nothing_in(heavy)
 

@@ -1,5 +1,6 @@
 """Pages from prose: every binding rendered with its provenance, nothing dropped in silence."""
 
+import json
 import re
 import shutil
 import subprocess
@@ -207,6 +208,28 @@ def test_a_demo_comes_with_its_script_and_with_what_a_run_published(project):
     assert (project / "output/mini/demo/weights.bin").read_bytes() == b"w" * 10
     (project / "content/mini/demo/weights.bin").write_bytes(b"other")
     assert "demo/weights.bin is not what the run made" in lockstep(project, "check").stderr
+
+
+def test_each_of_two_demos_states_its_own_files_and_what_else_it_loads(project):
+    with_demo(project, size=1_000_000)
+    also = "run.demo('look.json').write_bytes(b'l' * 3_000_000)\n    run.demo('weights.bin')"
+    edit(project, "code/posts/mini/evaluate.py", "run.demo('weights.bin')", also)
+    (project / "code/posts/mini/demo/look.js").write_text("export {};\n")
+    (project / "code/posts/mini/demo/look.toml").write_text('loads = ["theme/static/vendor/some"]\n')
+    with (project / "content/mini/index.md").open("a") as file:
+        file.write("\n[Look.](demo:look)\n")
+    missing = "look.toml names theme/static/vendor/some, which is not there"
+    assert missing in lockstep(project, "build", "--no-render").stderr
+    (project / "theme/static/vendor/some").mkdir(parents=True)
+    (project / "theme/static/vendor/some/runtime.bin").write_bytes(b"r" * 500_000)
+    done = lockstep(project, "build")
+    assert done.returncode == 0, done.stderr
+    page = (project / "output/mini/index.html").read_text()
+    assert re.findall(r"Load the demo \((.*?)\)", page) == ["1.0 MB", "4.5 MB"]  # weights.bin is nobody's: of both
+    digests = [sorted(json.loads(found)) for found in re.findall(r"data-digests='(.*?)'", page)]
+    assert digests == [["demo/weights.bin"], ["demo/look.json", "demo/weights.bin"]]
+    assert (project / "output/mini/demo/look.js").exists()
+    assert not (project / "output/mini/demo/look.toml").exists()
 
 
 def test_a_demo_without_script_or_data_is_an_error(project):

@@ -9,8 +9,11 @@ from lockstep.site.output import put
 
 
 def copy(pelican: Any) -> None:
-    """Copy `code/posts/SLUG/demo/` into the site. What the scripts load is content, which Pelican copies itself."""
+    """Copy `code/posts/SLUG/demo/` into the site. What the scripts load is content, which Pelican copies itself.
+
+    `NAME.toml`, which says what a demo loads besides, is for the build and stays.
+    """
     for folder in sorted(Path(pelican.settings["PATH"]).parent.glob("code/posts/*/demo")):
         for path in folder.rglob("*"):
-            if path.is_file():
+            if path.is_file() and path.suffix != ".toml":
                 put(pelican.settings, f"{folder.parent.name}/demo/{path.relative_to(folder)}", path.read_bytes())

@@ -1,0 +1,98 @@
+// The demo in the page: an English image caption in German, and where each German token looked. The work is in worker.js.
+
+import { AttentionMap, choices, element, whenAsked } from "./map.js";
+
+const WHAT = "It has read the captions of photographs in Multi30k and nothing else: of another kind of sentence it makes a " +
+  "caption, or nonsense. A word that it does not know is cut into pieces that it does; a character that it has never " +
+  "seen becomes <unk>. A dot before a piece says that it goes on with a word.";
+
+/** Asks the worker one thing at a time. */
+function asking(worker) {
+  return (ask, values) => new Promise((done, failed) => {
+    worker.onmessage = ({ data }) => data.error ? failed(new Error(data.error)) : done(data);
+    worker.onerror = ({ message }) => failed(new Error(message || "the worker does not start"));
+    worker.postMessage({ ask, ...values });
+  });
+}
+
+/** Which files were loaded, by digest, and how the search here compares with PyTorch's. */
+function artefacts({ files, agreed, apart, settings: { examples } }) {
+  const code = (digest) => element("code", { textContent: digest, title: "SHA-256" });
+  const same = `Of ${examples.length} examples, ${agreed} are translated here as by PyTorch, token for token` +
+    (agreed ? `; scores differ by ${apart.toPrecision(1)} at most.` : ".");
+  if (!files[0].digest) {
+    return element("p", { className: "artefacts" },
+      `Not compared with the ledger: browsers compute digests on secure connections only. ${same}`);
+  }
+  return element("details", { className: "artefacts" },
+    element("summary", {}, "weights ", code(files[0].digest.slice(0, 12)), ": matches the ledger"),
+    element("ul", {}, ...files.map(({ name, digest }) => element("li", {}, `${name} `, code(digest)))),
+    element("p", { textContent: same }));
+}
+
+/** The weight from written token t to source token s, of one layer and head or the mean over all of either. */
+function weightOf({ maps, source }, { layers, heads }, chosen) {
+  const all = (count, one) => one === "mean" ? Array.from({ length: count }, (_, n) => n) : [one];
+  const places = all(layers, chosen.layer).flatMap((layer) => all(heads, chosen.head).map((head) => layer * heads + head));
+  return (t, s) => places.reduce((sum, place) => sum + maps[t][place * source.length + s], 0) / places.length;
+}
+
+async function begin(digests) {
+  const worker = new Worker(new URL("worker.js", import.meta.url), { type: "module" }), ask = asking(worker);
+  const started = await ask("start", { digests }).catch((error) => {
+    worker.terminate();
+    throw error;
+  });
+  const { settings } = started, chosen = { layer: "mean", head: "mean" };
+  const map = new AttentionMap("Where each German token looked in the English sentence", "looked at");
+  const input = element("input", { type: "text", lang: "en", maxLength: settings.typed, required: true, autocomplete: "off" });
+  const button = element("button", { type: "submit", textContent: "Translate" });
+  const form = element("form", {}, element("label", {}, element("span", { textContent: "English caption" }), input), button);
+  const written = element("output", { lang: "de", className: "written" });
+  const score = element("p", { className: "hint" }), result = element("div", { className: "result", hidden: true });
+  let found, wanted = "", busy = false;
+
+  const draw = (changed) => map.paint(weightOf(found, settings, Object.assign(chosen, changed)));
+  /** Translate what was asked for last, also where that was while another was under way. */
+  async function translate(text) {
+    wanted = text.trim() && text;
+    if (busy || !wanted) return;
+    busy = true;
+    button.textContent = "Translating…";
+    try {
+      while (wanted) {
+        const asked = wanted;
+        wanted = "";
+        found = await ask("translate", { text: asked });
+      }
+      written.textContent = found.translation || "(nothing)";
+      score.textContent = `Best of ${settings.beam} hypotheses: ${found.maps.length} tokens, score ` +
+        `${found.score.toFixed(2).replace("-", "−")}, in ${found.milliseconds.toFixed(0)} ms. ` +
+        (found.unknown ? `Characters that it has never seen: ${found.unknown}, each read as <unk>.` : "");
+      map.show(found.written, found.source, weightOf(found, settings, chosen));
+      result.hidden = false;
+    } catch (error) {
+      written.textContent = `Not translated: ${error.message}`;
+    }
+    button.textContent = "Translate";
+    busy = false;
+  }
+
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    translate(input.value);
+  });
+  const tries = settings.examples.map(({ text }) => {
+    const example = element("button", { type: "button", textContent: text, lang: "en" });
+    example.addEventListener("click", () => translate(input.value = text));
+    return example;
+  });
+  const controls = element("div", { className: "choices" },
+    ...choices(settings.layers, settings.heads, draw, ["mean", "mean"]));
+  result.append(score, controls, map.node);
+  await translate(input.value = settings.examples[0].text);
+  return [form, element("div", { className: "tries", role: "group", aria: { label: "Examples" } }, ...tries), written,
+    result, element("p", { className: "hint", textContent: WHAT }), artefacts(started)];
+}
+
+whenAsked("translate", begin);

@@ -1,0 +1,479 @@
+"""The demos in the page: the subwords of the library, the search of decode.py, PyTorch's translations and attention."""
+
+import gzip
+import json
+import random
+import re
+import shutil
+from contextlib import contextmanager
+from hashlib import sha256
+from pathlib import Path
+
+import pytest
+import torch
+from captioner import Publishing, trained
+from jinja2 import Environment, FileSystemLoader
+from playwright.sync_api import expect, sync_playwright
+from posts.transformer.captions import captions
+from posts.transformer.data import encode, padded, read_subwords, train_subwords
+from posts.transformer.decode import Search, beam_search, length_penalty, steps_of
+from posts.transformer.demo import attention_maps, label, load_model
+from posts.transformer.model import END, START, UNKNOWN
+from webpages import opened, resize, served
+
+ROOT = Path(__file__).parents[2]
+SCRIPTS = ROOT / "code/posts/transformer/demo"
+NAME = "transformer/index.html"
+PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8">{policy}<title>Demo</title>
+<meta name="viewport" content="width=device-width, initial-scale=1"><link rel="icon" href="../theme/icon.svg">
+<link rel="stylesheet" href="../theme/css/site.css"><link rel="stylesheet" href="../theme/css/demo.css"></head>
+<body><main class="post"><div class="body">{figures}</div></main></body></html>"""
+RUNTIME = "ort-wasm-simd-threaded.wasm.gzip"
+
+
+@pytest.fixture(scope="module")
+def browser():
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    assert chromium, "these tests need Chromium: install your system's package"
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """What the stage publishes of a small model, and the model itself: (folder, tokenizer, model, config)."""
+    from posts.transformer.demo import publish
+
+    folder = tmp_path_factory.mktemp("made")
+    config = trained(folder)
+    publish(Publishing(folder, config))
+    tokenizer = read_subwords(folder / "subwords.json")
+    model = load_model(folder / "averaged.safetensors", config, tokenizer.get_vocab_size())
+    return folder / "demo", tokenizer, model, config
+
+
+def figure(published: Path, name: str) -> str:
+    """A demo's figure as the theme makes it."""
+    own = [path for path in sorted(published.iterdir()) if path.name.startswith(f"{name}.") and path.suffix != ".svg"]
+    fields = {"name": name, "id": name, "script": f"demo/{name}.js", "poster": f"demo/{name}.svg", "megabytes": "1.0"}
+    fields |= {"digests": {f"demo/{path.name}": sha256(path.read_bytes()).hexdigest() for path in own}}
+    partials = Environment(loader=FileSystemLoader(ROOT / "theme/templates/bindings"), autoescape=True)
+    return partials.get_template("demo.html").render(fields | {"caption_html": f"The demo {name}."})
+
+
+@pytest.fixture(scope="module")
+def site(made, tmp_path_factory):
+    """A page with both demos, under the policy that every page of the site has."""
+    folder = tmp_path_factory.mktemp("site")
+    base = (ROOT / "theme/templates/base.html").read_text()
+    policy = re.search(r'<meta http-equiv="Content-Security-Policy".*?>', re.sub(r"{%.*?%}", "", base))[0]
+    for source in (SCRIPTS, made[0]):
+        shutil.copytree(source, folder / "transformer/demo", dirs_exist_ok=True)
+    shutil.copytree(ROOT / "theme/static", folder / "theme")
+    figures = figure(made[0], "translate") + figure(made[0], "attention")
+    (folder / NAME).write_text(PAGE.format(policy=policy, figures=figures))
+    with served(folder) as address:
+        yield address
+
+
+@contextmanager
+def shown(browser, site, **options):
+    """The page; at its end, whatever it complained about fails the test."""
+    with opened(browser, site, NAME, **options) as (page, watch):
+        page.wait_for_load_state("networkidle")
+        yield page
+        assert watch.problems == []
+
+
+def demo(page, name: str, begin: bool = True):
+    """A demo's figure, begun."""
+    found = page.locator(f'[data-demo="{name}"]')
+    if begin:
+        found.get_by_role("button", name="Load the demo").click()
+        found.locator(".map").wait_for(timeout=60_000)
+    return found
+
+
+def run(page, body: str, *values):
+    """The value of a piece of JavaScript beside the demo's modules."""
+    return page.evaluate(f"async (values) => {{ const at = '/transformer/demo/'; {body} }}", list(values))
+
+
+AWKWARD = [
+    "",
+    " ",
+    "  two  spaces ",
+    "Ein kleines Mädchen übt auf der Straße.",
+    "Ein kleines Ma\u0308dchen, zerlegt geschrieben",
+    'He said: "it\'s—well…" („so“) [sic] {x} <y> $5 + 3% = a/b^2 `~|\\',
+    "▁already▁marked ▁ and this",
+    "tabs\tand\nlines\u00a0and\u2003spaces",
+    "漢字 и кириллица, ελληνικά, 👩‍🚀 and 🇩🇪",
+    "<s> a </s><pad>b<unk>",
+    "A<s>",
+    "ﬁ ligature, Å as \u212b, ¡hola! «quoted» ‹so›",
+    "don't stop-motion 3.5x 1,000",
+]
+
+
+def sentences() -> list[str]:
+    """Captions, awkward cases, and strings that chance makes of what is awkward about them."""
+    alphabet = [
+        *"aeinrst ABÄäöüß  ▁.,!?\"'’„“-–()[]<>$+^`~|@#%&*_=/\\:;0123456789",
+        "\u0308",
+        "\t",
+        "\u00a0",
+        "é",
+        "漢",
+        "👍",
+    ]
+    alphabet += ["<s>", "</s>", "<pad>", "<unk>", " man ", "Straße", "Mädchen"]
+    rng = random.Random(0)
+    drawn = ["".join(rng.choices(alphabet, k=rng.randrange(1, 30))) for _ in range(400)]
+    return [*AWKWARD, *drawn, *(text for pair in captions() for text in pair)]
+
+
+CODED = """const { Subwords } = await import(at + "subwords.js"), subwords = new Subwords(JSON.parse(values[0]));
+    const ids = values[1].map((text) => subwords.encode(text));
+    return [ids, (values[2] ?? ids).map((row) => subwords.decode(row))];"""
+
+
+@pytest.mark.parametrize("size", [120, 600])
+def test_the_page_cuts_sentences_as_the_library_does(browser, site, size):
+    texts = sentences()
+    tokenizer = train_subwords([text for text in texts if "<" not in text], size)
+    with shown(browser, site) as page:
+        ids, decoded = run(page, CODED, tokenizer.to_str(), texts)
+    for text, found, back in zip(texts, ids, decoded, strict=True):
+        expected = tokenizer.encode(text).ids
+        assert found == expected, text
+        assert back == tokenizer.decode(expected), text
+    assert max(map(len, ids)) > 10
+
+
+def test_characters_that_were_never_seen_are_unknown_one_by_one(browser, site):
+    tokenizer = train_subwords([text for pair in captions() for text in pair], 200)
+    with shown(browser, site) as page:
+        ((ids,), (back,)) = run(page, CODED, tokenizer.to_str(), ["A 漢字 man"])
+    assert ids == tokenizer.encode("A 漢字 man").ids
+    assert ids.count(UNKNOWN) == 2
+    assert back == "A  man"
+
+
+class Table:
+    """Steps whose logits depend on the position, the newest token and the one before: what a beam can go wrong on."""
+
+    def __init__(self, logits_LVVX: torch.Tensor, rows: int):
+        self.logits, self.position = logits_LVVX, 0
+        self.newest = self.before = torch.zeros(rows, dtype=torch.long)
+
+    def next(self, tokens_R: torch.Tensor) -> torch.Tensor:
+        self.before, self.newest, self.position = self.newest, tokens_R, self.position + 1
+        return self.logits[self.position - 1, self.before, self.newest]
+
+    def reorder(self, rows_R: torch.Tensor) -> None:
+        self.newest = self.newest[rows_R]
+
+    keep = reorder
+
+
+SEARCHED = """const { beamSearch } = await import(at + "beam.js"), [logits, settings, limit] = values;
+    let newest = [0], position = 0;
+    const step = async (tokens, parents) => {
+        const before = parents.map((row) => newest[row]), at = position++;
+        newest = tokens;
+        const given = (row) => Float32Array.from(logits[at][before[row]][tokens[row]]);
+        return { logits: given, map: (row) => [at, tokens[row]] };
+    };
+    return beamSearch(step, settings, limit);"""
+
+
+@pytest.mark.parametrize("sharpness", [0.5, 2.0])
+def test_the_page_searches_as_decode_py_does(browser, site, sharpness):
+    vocabulary, longer = 9, 4
+    source = torch.tensor([[5, 6, END]])
+    limit, ended = source.shape[1] + longer, 0
+    with shown(browser, site) as page:
+        for seed in range(12):
+            rng = torch.Generator().manual_seed(seed)
+            logits = torch.randn(limit, vocabulary, vocabulary, vocabulary, generator=rng) * sharpness
+            logits[..., END] += 2 - seed % 4 * 1.5  # some end early, some late, some never
+            for width, alpha in ((1, 0.0), (3, 0.6), (4, 1.0)):
+                search = Search(width, alpha, longer)
+                (expected,) = beam_search(lambda _, rows, table=logits: Table(table, rows), source, search)
+                settings = {"start": START, "end": END, "beam": width, "length_penalty": alpha}
+                found = run(page, SEARCHED, logits.tolist(), settings, limit)
+                assert found["tokens"] == expected, (seed, width)
+                whole = [*expected, END] if found["ended"] else expected
+                ended += found["ended"]
+                prefixes = zip([0, START, *whole], [START, *whole], whole, strict=False)
+                log_p = sum(
+                    float(logits[t, before, newest].log_softmax(-1)[token])
+                    for t, (before, newest, token) in enumerate(prefixes)
+                )
+                assert found["score"] == pytest.approx(log_p / length_penalty(len(whole), alpha), abs=1e-4)
+                assert found["maps"] == [[t, newest] for t, newest in enumerate([START, *whole][:-1])]
+    assert 6 < ended < 36
+
+
+ASKED = """const digests = JSON.parse(document.querySelector('[data-demo="translate"]').dataset.digests);
+    const worker = new Worker(at + "worker.js", { type: "module" }), found = [];
+    const ask = (message) => new Promise((done, failed) => {
+        worker.onmessage = ({ data }) => data.error ? failed(Error(data.error)) : done(data);
+        worker.postMessage(message);
+    });
+    const started = await ask({ ask: "start", digests });
+    for (const text of values[0]) found.push(await ask({ ask: "translate", text }));
+    return [started, found];"""
+
+
+@torch.inference_mode()
+def test_translations_and_attention_in_the_browser_are_pytorchs(browser, site, made):
+    _, tokenizer, model, config = made
+    texts = [english for english, _ in captions()[:24]] + ["A dog, 'quoted' — and 漢字.", "x"]
+    with shown(browser, site) as page:
+        started, found = run(page, ASKED, texts)
+    examples = started["settings"]["examples"]
+    assert started["agreed"] == len(examples) == 3
+    assert started["apart"] < 1e-4
+    search = Search(config.beam, config.length_penalty, config.longer)
+    for text, told in zip(texts, found, strict=True):
+        (source,) = encode(tokenizer, [text], config.longest)
+        (expected,) = beam_search(steps_of(model), padded([source]), search)
+        assert told["tokens"] == expected, text
+        assert told["translation"] == tokenizer.decode(expected)
+        assert told["source"] == [tokenizer.id_to_token(token) for token in source]
+        cross = attention_maps(model, source, expected)["cross"]  # (L, H, T, S)
+        looked = torch.tensor(told["maps"]).unflatten(1, (config.layers, config.heads, len(source))).permute(1, 2, 0, 3)
+        torch.testing.assert_close(looked, cross[:, :, : looked.shape[2]], rtol=1e-4, atol=1e-5)
+    assert found[-2]["unknown"] == tokenizer.encode(texts[-2]).ids.count(UNKNOWN) >= 3
+    assert len({told["translation"] for told in found}) > 8
+
+
+def test_nothing_heavy_is_fetched_before_the_button_is_pressed(browser, site):
+    with shown(browser, site) as page:
+        asked: list[str] = []
+        page.on("request", lambda request: asked.append(request.url.rpartition("/")[2]))
+        page.reload(wait_until="networkidle")
+        first = {name for name in asked if not name.endswith(".woff2")} - {
+            "index.html",
+            "site.css",
+            "demo.css",
+            "icon.svg",
+        }
+        assert first == {"translate.js", "attention.js", "map.js", "files.js", "translate.svg", "attention.svg"}
+        asked.clear()
+        demo(page, "attention")
+        assert [name for name in asked if not name.endswith(".woff2")] == ["attention.json"]
+        asked.clear()
+        demo(page, "translate")
+        heavy = {RUNTIME, "translate.weights.safetensors", "translate.encoder.onnx", "translate.decoder.onnx"}
+        assert heavy < set(asked)
+
+
+def test_the_page_itself_may_not_compile_webassembly_and_need_not(browser, site):
+    """The worker has a policy of its own; that of the page stays as strict as on every other page."""
+    compiled = "WebAssembly.compile(new Uint8Array([0, 97, 115, 109, 1, 0, 0, 0])).then(() => 'yes', () => 'no')"
+    with opened(browser, site, NAME) as (page, watch):
+        policy = page.locator('meta[http-equiv="Content-Security-Policy"]').get_attribute("content")
+        assert "script-src 'self';" in policy
+        demo(page, "translate")
+        assert watch.problems == []
+        assert page.evaluate(compiled) == "no"
+
+
+def test_the_demo_opens_with_the_first_example_and_says_how_it_compares(browser, site, made):
+    examples = json.loads((made[0] / "translate.json").read_text())["examples"]
+    with shown(browser, site) as page:
+        found = demo(page, "translate")
+        expect(found.get_by_label("English caption")).to_have_value(examples[0]["text"])
+        expect(found.locator(".written")).to_have_text(examples[0]["translation"])
+        expect(found.locator(".artefacts p")).to_contain_text("Of 3 examples, 3 are translated here as by PyTorch")
+        told = found.locator(".artefacts li").all_text_contents()
+        for path in made[0].glob("translate.*"):
+            if path.suffix != ".svg":
+                assert f"{path.name} {sha256(path.read_bytes()).hexdigest()}" in told
+        for example in examples:
+            found.get_by_role("button", name=example["text"], exact=True).click()
+            expect(found.locator(".written")).to_have_text(example["translation"])
+        page.evaluate("document.querySelectorAll('.tries button').forEach((one) => one.click())")
+        expect(found.locator(".written")).to_have_text(examples[-1]["translation"])  # the one that was asked for last
+        expect(found.get_by_role("button", name="Translate")).to_have_text("Translate")
+        expect(found.locator(".written")).to_have_text(examples[-1]["translation"])
+
+
+@torch.inference_mode()
+def test_what_is_typed_is_translated_and_what_is_unknown_is_told(browser, site, made):
+    _, tokenizer, model, config = made
+    search = Search(config.beam, config.length_penalty, config.longer)
+    with shown(browser, site) as page:
+        found = demo(page, "translate")
+        for text, unknown in (("A boy is standing on the beach.", 0), ("Two 漢字 are sitting.", 2)):
+            (expected,) = beam_search(steps_of(model), padded(encode(tokenizer, [text], config.longest)), search)
+            found.get_by_label("English caption").fill(text)
+            page.keyboard.press("Enter")
+            expect(found.locator(".written")).to_have_text(tokenizer.decode(expected))
+            told = f"Characters that it has never seen: {unknown}"
+            expect(found.locator(".hint").first).to_contain_text(told if unknown else " ms.")
+            assert (told in found.locator(".hint").first.inner_text()) == bool(unknown)
+        before = found.locator(".written").inner_text()
+        found.get_by_label("English caption").fill("   ")
+        page.keyboard.press("Enter")
+        expect(found.locator(".written")).to_have_text(before)
+        assert found.get_by_label("English caption").get_attribute("maxlength") == "200"
+        expect(found.locator(".written")).to_have_role("status")
+
+
+def test_once_loaded_it_works_without_a_connection(browser, site):
+    with shown(browser, site) as page:
+        found = demo(page, "translate")
+        page.context.set_offline(True)
+        before = found.locator(".written").inner_text()
+        found.get_by_label("English caption").fill("Two children in a blue jacket are playing in the park.")
+        found.get_by_role("button", name="Translate").click()
+        expect(found.locator(".written")).not_to_have_text(before)
+
+
+@torch.inference_mode()
+def test_a_german_token_shows_what_it_looked_at_by_mouse_touch_and_key(browser, site, made):
+    folder, tokenizer, model, _ = made
+    example = json.loads((folder / "translate.json").read_text())["examples"][0]
+    cross = attention_maps(model, example["source"], example["written"])["cross"]
+    names = [label(tokenizer.id_to_token(token)) for token in example["source"]]
+
+    def looked(weights) -> str:
+        best = weights.argsort(descending=True, stable=True)[0]
+        return f"looked at “{names[best]}” {float(weights[best]):.2f}"
+
+    with shown(browser, site, has_touch=True) as page:
+        found = demo(page, "translate")
+        rows, said = found.locator(".map tbody tr"), found.locator(".said")
+        expect(rows).to_have_count(len(example["written"]) + 1)
+        expect(said).to_contain_text(looked(cross.mean((0, 1))[0]))
+        rows.nth(2).locator("td").first.hover()
+        expect(said).to_contain_text(looked(cross.mean((0, 1))[2]))
+        rows.nth(3).get_by_role("button").tap()
+        expect(said).to_contain_text(looked(cross.mean((0, 1))[3]))
+        expect(rows.nth(3).get_by_role("button")).to_have_attribute("aria-pressed", "true")
+        expect(found.locator(".map [aria-pressed=true]")).to_have_count(1)
+        page.keyboard.press("Tab")
+        expect(said).to_contain_text(looked(cross.mean((0, 1))[4]))
+        heads = found.locator(".map thead th").evaluate_all(
+            "all => all.map((one) => +one.style.getPropertyValue('--weight'))"
+        )
+        torch.testing.assert_close(torch.tensor(heads), cross.mean((0, 1))[4].sqrt(), atol=1e-4, rtol=1e-4)
+        found.get_by_role("group", name="Layer").get_by_label("2").check(force=True)
+        expect(said).to_contain_text(looked(cross[1].mean(0)[4]))
+        found.get_by_role("group", name="Head").get_by_label("1").check(force=True)
+        expect(said).to_contain_text(looked(cross[1, 0, 4]))
+        expect(said).to_have_role("status")
+
+
+def test_the_viewer_shows_the_map_that_the_stage_made_of_each_kind_layer_and_head(browser, site, made):
+    told = json.loads((made[0] / "attention.json").read_text())
+    sides = {
+        "encoder": ("source", "source"),
+        "decoder": ("written", "read"),
+        "decoder to source": ("written", "source"),
+    }
+    kinds = {"encoder": "encoder", "decoder": "decoder", "decoder to source": "cross"}
+    cells = "all => all.map((one) => Number(one.title.split(': ').at(-1)))"
+    with shown(browser, site) as page:
+        found = demo(page, "attention")
+        for name, (rows, columns) in sides.items():
+            found.get_by_label(name, exact=True).check(force=True)
+            assert found.locator(".map tbody button").all_inner_texts() == [label(token) for token in told[rows]]
+            assert found.locator(".map thead span").all_inner_texts() == [label(token) for token in told[columns]]
+            for layer in (0, 1):
+                for head in (0, 1):
+                    found.get_by_role("group", name="Layer").get_by_label(str(layer + 1)).check(force=True)
+                    found.get_by_role("group", name="Head").get_by_label(str(head + 1)).check(force=True)
+                    expected = torch.tensor(told["maps"][kinds[name]][layer][head]).flatten() / told["scale"]
+                    drawn = torch.tensor(found.locator(".map tbody td").evaluate_all(cells))
+                    torch.testing.assert_close(drawn, expected, atol=0.0051, rtol=0)
+
+
+def test_arrow_keys_change_layer_and_head(browser, site):
+    with shown(browser, site) as page:
+        found = demo(page, "attention")
+        head = found.get_by_role("group", name="Head")
+        before = found.locator(".said").inner_text()
+        head.get_by_label("1").focus()
+        page.keyboard.press("ArrowRight")
+        expect(head.get_by_label("2")).to_be_checked()
+        expect(found.locator(".said")).not_to_have_text(before)
+        page.keyboard.press("ArrowLeft")
+        expect(found.locator(".said")).to_have_text(before)
+
+
+@pytest.mark.parametrize("name", ["translate.weights.safetensors", "translate.decoder.onnx", "attention.json"])
+def test_a_file_that_was_tampered_with_is_refused(browser, site, made, name):
+    content = bytearray((made[0] / name).read_bytes())
+    content[-2] ^= 1
+    which = name.partition(".")[0]
+    with shown(browser, site) as page:
+        page.context.route(f"**/{name}", lambda route: route.fulfill(body=bytes(content)))
+        found = demo(page, which, begin=False)
+        found.get_by_role("button", name="Load the demo").click()
+        expect(found.get_by_role("alert")).to_contain_text(f"{name} is not the file of the ledger", timeout=60_000)
+        page.context.unroute(f"**/{name}")
+        demo(page, which)  # and the right file, asked for again, runs
+
+
+@pytest.mark.parametrize("name", ["translate.json", RUNTIME, "worker.js"])
+def test_what_is_missing_is_told_and_can_be_asked_for_again(browser, site, name):
+    with opened(browser, site, NAME) as (page, watch):
+        page.context.route(f"**/{name}", lambda route: route.fulfill(status=404))
+        found = demo(page, "translate", begin=False)
+        found.get_by_role("button", name="Load the demo").click()
+        told = "the worker does not start" if name == "worker.js" else f"{name}: 404"
+        expect(found.get_by_role("alert")).to_have_text(f"The demo does not run: {told}.", timeout=60_000)
+        page.context.unroute(f"**/{name}")
+        demo(page, "translate")
+        assert all(name in problem or "404" in problem or "ABORTED" in problem for problem in watch.problems)
+
+
+def test_without_a_secure_connection_the_page_says_that_it_compared_nothing(browser, site):
+    with shown(browser, site) as page:
+        page.context.route(
+            "**/files.js",
+            lambda route: route.fulfill(
+                body=(SCRIPTS / "files.js").read_text().replace("globalThis.crypto?.subtle", "undefined"),
+                content_type="text/javascript",
+            ),
+        )
+        page.reload()
+        found = demo(page, "translate")
+        expect(found.locator(".artefacts")).to_contain_text("Not compared with the ledger")
+        assert found.get_by_text("matches the ledger").count() == 0
+
+
+def test_without_javascript_the_posters_stand_and_nothing_offers_to_load(browser, site):
+    with shown(browser, site, java_script_enabled=False) as page:
+        assert page.locator("img.poster").evaluate_all("all => all.map((one) => one.naturalWidth > 300)") == [
+            True,
+            True,
+        ]
+        assert not page.get_by_role("button").filter(visible=True).count()
+
+
+@pytest.mark.parametrize("width", [360, 768, 1440])
+def test_the_demos_fit_every_width_and_can_be_touched(browser, site, width):
+    with shown(browser, site, width=width) as page:
+        demo(page, "translate")
+        demo(page, "attention")
+        resize(page, width)
+        assert page.evaluate("document.documentElement.scrollWidth") == width
+        inner = page.locator(".demo .stage").evaluate_all("all => all.map((one) => [one.scrollWidth, one.clientWidth])")
+        assert all(needed <= there for needed, there in inner)
+        smallest = page.locator(".demo button, .demo .choice label, .demo input[type=text]").evaluate_all(
+            "all => Math.min(...all.map((one) => { const b = one.getBoundingClientRect(); "
+            "return Math.min(b.width, b.height); }))"
+        )
+        assert smallest >= 24
+
+
+def test_the_scripts_are_small():
+    assert sum(len(gzip.compress(path.read_bytes())) for path in SCRIPTS.glob("*.js")) <= 10_000

@@ -36,6 +36,7 @@ from tokenizers import Tokenizer
 ROOT = Path(__file__).resolve().parent.parent
 RECORD = ROOT / "docs" / "benchmarks" / "transformer.json"
 PACKAGES = ("torch", "transformers", "ctranslate2", "tokenizers", "numpy")
+SPLITS = ("test_2016_flickr", "test_2017_flickr", "test_2017_mscoco", "val")
 SHORT, WARMUP = 400, 200  # updates of the training that stands in for the published one, and of its warm-up
 
 
@@ -111,7 +112,8 @@ def batches(config: Config, tokenizer: Tokenizer, arrays: Arrays, count: int) ->
 
 def to_translate(config: Config, tokenizer: Tokenizer, arrays: Arrays, count: int) -> list[torch.Tensor]:
     """The first test sentences, sorted by length as `translate` does, as many at once as the post searches."""
-    coded = encode(tokenizer, sentences(arrays, "test_2016_flickr_en")[:count], config.longest)
+    texts = [text for split in SPLITS for text in sentences(arrays, f"{split}_en")]
+    coded = encode(tokenizer, texts[:count], config.longest)
     at_once = config.decode_rows // config.beam
     coded.sort(key=len)
     return [padded(coded[first : first + at_once]) for first in range(0, len(coded), at_once)]
@@ -124,7 +126,7 @@ def show(record: dict[str, Any]) -> None:
         for name, found in models.items():
             low, high = found["quartiles"]
             print(
-                f"  {name:24}{found['median seconds']:>9.3f} s {found['times ours']:>8.2f} times ours "
+                f"  {name:32}{found['median seconds']:>9.3f} s {found['times ours']:>8.2f} times ours "
                 f"(quartiles {low:.2f} to {high:.2f})"
             )
         spent = step["where our time goes"][precision]
@@ -132,7 +134,7 @@ def show(record: dict[str, Any]) -> None:
     print(f"\nbeam search, {decoding['sentences']} sentences, {decoding['at once']} at once, beam {decoding['beam']}")
     for name, found in decoding["search"].items():
         print(
-            f"  {name:24}{found['sentences a second']:>9.1f} sentences/s {found['times ours']:>8.2f} times ours "
+            f"  {name:32}{found['sentences a second']:>9.1f} sentences/s {found['times ours']:>8.2f} times ours "
             f"({found['identical']:.1%} identical)"
         )
 

@@ -9,8 +9,9 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 from unittest.mock import patch
 
@@ -21,11 +22,14 @@ from posts.transformer.data import Batch
 from posts.transformer.experiment import Config
 from posts.transformer.peers import Shape, TorchTransformer, torch_as_it_comes, torch_as_ours
 from torch import nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 WARM = 3  # steps of each model before the clock counts
 MODELS = {
     "ours": "posts.transformer.model: dropout on the sub-layers' outputs and on the embeddings, as in the paper",
     "torch, dropout as ours": "torch.nn.Transformer, dropout and normalisations only where ours are",
+    "torch, dropout as ours, unfused": "the same with its attention by plain matrix products instead of its fused "
+    "kernel, which is the slower one for short sentences in bfloat16",
     "torch, as it comes": "torch.nn.Transformer by its defaults: dropout also on attention weights and in the "
     "feed-forward networks, one normalisation more after encoder and decoder",
 }
@@ -54,10 +58,12 @@ class Stepper:
     adam: train.MasterAdam
     config: Config
     rng: torch.Generator
+    kernels: Callable[[], AbstractContextManager[Any]]
 
     def __call__(self, batch: Batch) -> None:
-        loss = train.batch_loss(self.model, batch, self.config.smoothing, self.rng)
-        self.adam.step(loss, self.config.peak_rate / 10)
+        with self.kernels():
+            loss = train.batch_loss(self.model, batch, self.config.smoothing, self.rng)
+            self.adam.step(loss, self.config.peak_rate / 10)
 
 
 def steppers(config: Config, model: parts.Transformer, precision: str) -> dict[str, Stepper]:
@@ -65,15 +71,23 @@ def steppers(config: Config, model: parts.Transformer, precision: str) -> dict[s
     ours = train.build(config, len(model.logits_weight), torch.Generator())
     ours.load_state_dict(model.state_dict())
     shape = Shape.of(model)
-    made = [ours, *(TorchTransformer(model, core(shape)) for core in (torch_as_ours, torch_as_it_comes))]
+    unfused = partial(sdpa_kernel, SDPBackend.MATH)
+    made = [
+        (ours, nullcontext),
+        (TorchTransformer(model, torch_as_ours(shape)), nullcontext),
+        (TorchTransformer(model, torch_as_ours(shape)), unfused),
+        (TorchTransformer(model, torch_as_it_comes(shape)), nullcontext),
+    ]
+    betas = config.beta1, config.beta2
     return {
         name: Stepper(
             one.train(),
-            train.MasterAdam(one, precision, (config.beta1, config.beta2), config.eps),
+            train.MasterAdam(one, precision, betas, config.eps),
             config,
             torch.Generator().manual_seed(0),
+            kernels,
         )
-        for name, one in zip(MODELS, made, strict=True)
+        for name, (one, kernels) in zip(MODELS, made, strict=True)
     }
 
 

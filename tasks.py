@@ -124,11 +124,17 @@ def test(context: Context) -> None:
     sys.exit(context.run("pytest -q -rs -n auto --dist loadscope", warn=True, pty=sys.stdout.isatty()).exited)  # type: ignore[union-attr]
 
 
-@task(help={"posts": "sizes of the generated projects", "generators": "beside Hugo and Eleventy too, and record it"})
-def bench(context: Context, posts: str = "10 100 1000", generators: bool = False) -> None:
+@task(
+    help={
+        "posts": "sizes of the generated projects",
+        "generators": "beside Hugo and Eleventy too, and record it",
+        "transformer": "instead, the Transformer's training and beam search beside other libraries, and record it",
+    }
+)
+def bench(context: Context, posts: str = "10 100 1000", generators: bool = False, transformer: bool = False) -> None:
     """Measure check and build on generated projects, beside plain Pelican."""
-    script = "generators" if generators else "blog"
-    sys.exit(context.run(f"{sys.executable} bench/{script}.py {posts}", warn=True).exited)  # type: ignore[union-attr]
+    script = "transformer.py" if transformer else f"{'generators' if generators else 'blog'}.py {posts}"
+    sys.exit(context.run(f"{sys.executable} bench/{script}", warn=True).exited)  # type: ignore[union-attr]
 
 
 @task(help={"runs": "runs a page; the one with the median performance counts"})

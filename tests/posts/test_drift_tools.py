@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[2]
 def test_the_pinned_versions_are_those_that_the_settings_name():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     pinned = dict(entry.split("==") for entry in project["optional-dependencies"]["compare"])
-    assert pinned == {tool: getattr(Config(), tool) for tool in TOOLS}
+    assert {tool: pinned[tool] for tool in TOOLS} == {tool: getattr(Config(), tool) for tool in TOOLS}
     assert project["version"] == Config().lockstep
 
 

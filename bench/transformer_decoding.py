@@ -1,0 +1,170 @@
+"""Beam search over the same weights: ours, one without a cache, Hugging Face's generate, and CTranslate2.
+
+Every contestant gets the same padded batches and finds token numbers; the clock covers the search alone. The rules of
+the search agree: no length penalty, a sentence is done when as many hypotheses have ended as the beam is wide, END
+counts. Where hypotheses tie in float32, or a translation reaches its limit, they may still differ.
+"""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from posts.transformer.decode import Begin, Search, beam_search, steps_of
+from posts.transformer.experiment import Config
+from posts.transformer.model import END, PAD, START, Transformer
+from posts.transformer.peers import ctranslate2_model, marian
+from torch import Tensor
+
+Found = list[list[int]]
+Contestant = Callable[[int], Found]  # the number of a batch to its translations, without START and END
+LEAST_IDENTICAL = 0.95
+CONTESTANTS = {
+    "ours": "posts.transformer.decode.beam_search over cached keys and values",
+    "whole prefix": "the same search, but each step runs encoder and decoder over the whole prefix",
+    "generate": "transformers, MarianMTModel.generate with early_stopping=True and its cache",
+    "ctranslate2": "CTranslate2, Translator.translate_batch",
+}
+OURS = next(iter(CONTESTANTS))
+
+
+class WholePrefix:
+    """Steps without a cache: source and tokens so far go through the whole model each time."""
+
+    def __init__(self, model: Transformer, source_BS: Tensor, hypotheses: int):
+        self.model = model
+        self.source_RS = source_BS.repeat_interleave(hypotheses, dim=0)
+        self.tokens_RL = torch.empty((len(self.source_RS), 0), dtype=torch.long)
+
+    def next(self, tokens_R: Tensor) -> Tensor:
+        self.tokens_RL = torch.cat([self.tokens_RL, tokens_R[:, None]], dim=1)
+        return self.model.logits(self.model(self.source_RS, self.tokens_RL)[:, -1])
+
+    def reorder(self, rows_R: Tensor) -> None:
+        self.tokens_RL = self.tokens_RL[rows_R]
+
+    def keep(self, rows_R: Tensor) -> None:
+        self.source_RS, self.tokens_RL = self.source_RS[rows_R], self.tokens_RL[rows_R]
+
+
+def whole_prefix_of(model: Transformer) -> Begin:
+    return lambda source_BS, hypotheses: WholePrefix(model, source_BS, hypotheses)
+
+
+def searching(begin: Begin, batches: list[Tensor], search: Search) -> Contestant:
+    return lambda number: beam_search(begin, batches[number], search)
+
+
+def until_end(tokens: list[int]) -> list[int]:
+    return tokens[: tokens.index(END)] if END in tokens else tokens
+
+
+def generating(model: Transformer, batches: list[Tensor], search: Search) -> Contestant:
+    """Its limit is one for the batch: that of the longest source."""
+    peer: Any = marian(model)
+
+    @torch.inference_mode()
+    def generate(number: int) -> Found:
+        source_BS = batches[number]
+        written_BT = peer.generate(
+            input_ids=source_BS,
+            attention_mask=(source_BS != PAD).long(),
+            num_beams=search.width,
+            do_sample=False,
+            early_stopping=True,
+            length_penalty=search.alpha,
+            max_new_tokens=source_BS.shape[1] + search.longer,
+        )
+        assert (written_BT[:, 0] == START).all()
+        return [until_end(row) for row in written_BT[:, 1:].tolist()]
+
+    return generate
+
+
+def translating(
+    model: Transformer, vocabulary: list[str], batches: list[Tensor], search: Search, folder: Path
+) -> Contestant:
+    """Its limit is one for the batch, too."""
+    translator: Any = ctranslate2_model(model, vocabulary, folder)
+    sources = [[[vocabulary[token] for token in row if token != PAD] for row in batch.tolist()] for batch in batches]
+    numbers = {token: number for number, token in enumerate(vocabulary)}
+
+    def translate(number: int) -> Found:
+        results = translator.translate_batch(
+            sources[number],
+            beam_size=search.width,
+            length_penalty=search.alpha,
+            max_decoding_length=batches[number].shape[1] + search.longer,
+        )
+        return [[numbers[token] for token in result.hypotheses[0]] for result in results]
+
+    return translate
+
+
+def measure(
+    config: Config, model: Transformer, vocabulary: list[str], batches: list[Tensor], rounds: int, folder: Path
+) -> dict[str, Any]:
+    """Every contestant on every batch, in turn. Raises SystemExit where their translations differ too much."""
+    search = Search(config.beam, 0.0, config.longer)
+    made = [
+        searching(steps_of(model), batches, search),
+        searching(whole_prefix_of(model), batches, search),
+        generating(model, batches, search),
+        translating(model, vocabulary, batches, search, folder),
+    ]
+    contestants = dict(zip(CONTESTANTS, made, strict=True))
+    found = {name: [search_of(i) for i in range(len(batches))] for name, search_of in contestants.items()}  # and warm
+    times = seconds(contestants, len(batches), rounds)
+    sentences = sum(map(len, batches))
+    result: dict[str, Any] = {
+        "contestants": CONTESTANTS,
+        "sentences": sentences,
+        "at once": len(batches[0]),
+        "beam": search.width,
+        "length penalty": search.alpha,
+        "rounds": rounds,
+        "tokens a translation": round(statistics.mean(len(row) for part in found[OURS] for row in part), 1),
+        "search": {},
+    }
+    for name in contestants:
+        same = identical(found[name], found[OURS])
+        if same < LEAST_IDENTICAL:
+            raise SystemExit(f"only {same:.1%} of the translations of {name} are ours: the comparison would be unfair")
+        taken = [times[name, i] for i in range(len(batches))]
+        ratios = [their / our for i, each in enumerate(taken) for their, our in zip(each, times[OURS, i], strict=True)]
+        result["search"][name] = {
+            "sentences a second": round(sentences / sum(map(statistics.median, taken)), 1),
+            "times ours": round(statistics.median(ratios), 3),
+            "identical": round(same, 4),
+        }
+    published = searching(steps_of(model), batches, Search(config.beam, config.length_penalty, config.longer))
+    alone = seconds({OURS: published}, len(batches), rounds)
+    result["ours with the length penalty of the post"] = {
+        "length penalty": config.length_penalty,
+        "sentences a second": round(sentences / sum(map(statistics.median, alone.values())), 1),
+    }
+    return result
+
+
+def identical(found: list[Found], others: list[Found]) -> float:
+    """The share of sentences whose translations are the same, token for token."""
+    pairs = [pair for part, other in zip(found, others, strict=True) for pair in zip(part, other, strict=True)]
+    return sum(one == two for one, two in pairs) / len(pairs)
+
+
+def seconds(contestants: dict[str, Contestant], batches: int, rounds: int) -> dict[tuple[str, int], list[float]]:
+    """Of each contestant on each batch, a value a round; who is first changes from batch to batch."""
+    names = list(contestants)
+    times: dict[tuple[str, int], list[float]] = {}
+    for turn in range(rounds * batches):
+        number = turn % batches
+        first = turn % len(names)
+        for name in names[first:] + names[:first]:
+            started = time.perf_counter()
+            contestants[name](number)
+            times.setdefault((name, number), []).append(time.perf_counter() - started)
+    return times

@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,8 @@ from captioner import Publishing, halves, trained
 from posts.transformer.captions import captions, made_captions
 from posts.transformer.data import encode, read_subwords, sentences
 from posts.transformer.decode import Search, TransformerSteps, beam_search, greedy, steps_of
-from posts.transformer.demo import SHOWN, attention_maps, choose, label, load_model, poster, publish
+from posts.transformer.demo import SHOWN, attention_maps, choose, label, poster, publish
+from posts.transformer.evaluate import load
 from posts.transformer.export import Sizes, export_decoder, export_encoder, stored
 from posts.transformer.model import END, START, Transformer
 from safetensors.torch import save_file
@@ -171,7 +173,7 @@ def test_the_weights_and_subwords_are_published_byte_for_byte(published):
 def test_the_published_graphs_translate_as_the_trained_model_does(published):
     folder, config = published
     tokenizer = read_subwords(folder / "subwords.json")
-    model = load_model(folder / "averaged.safetensors", config, tokenizer.get_vocab_size())
+    model = load(config, folder / "averaged.safetensors")
     rows = encode(tokenizer, [english for english, _ in captions()], config.longest)
     for length in sorted(map(len, rows))[:: len(rows) // 3]:  # nothing is masked: sentences of one length
         found = same_translations(model, folder / "demo", torch.tensor([row for row in rows if len(row) == length]))
@@ -193,7 +195,7 @@ def test_the_examples_are_what_pytorch_makes_of_validation_sentences(published):
     folder, config = published
     told = json.loads((folder / "demo/translate.json").read_text())
     tokenizer = read_subwords(folder / "subwords.json")
-    model = load_model(folder / "averaged.safetensors", config, tokenizer.get_vocab_size())
+    model = load(config, folder / "averaged.safetensors")
     assert (told["beam"], told["length_penalty"]) == (config.beam, config.length_penalty)
     assert len(told["examples"]) == 3
     for example in told["examples"]:
@@ -236,7 +238,7 @@ def test_examples_are_the_first_sentences_that_fit_and_others_only_where_those_r
 def test_weights_of_another_model_are_refused(published):
     folder, config = published
     with pytest.raises(ValueError, match=r"averaged.safetensors does not hold the weights of the model"):
-        load_model(folder / "averaged.safetensors", config, 249)
+        load(replace(config, d_ff=config.d_ff + 1), folder / "averaged.safetensors")
 
 
 def test_a_poster_shows_each_weight_that_can_be_seen_and_names_the_tokens(tmp_path):

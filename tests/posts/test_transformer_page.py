@@ -17,7 +17,8 @@ from playwright.sync_api import expect, sync_playwright
 from posts.transformer.captions import captions
 from posts.transformer.data import encode, padded, read_subwords, train_subwords
 from posts.transformer.decode import Search, beam_search, length_penalty, steps_of
-from posts.transformer.demo import attention_maps, label, load_model
+from posts.transformer.demo import attention_maps, label
+from posts.transformer.evaluate import load
 from posts.transformer.model import END, START, UNKNOWN
 from webpages import opened, resize, served
 
@@ -50,7 +51,7 @@ def made(tmp_path_factory):
     config = trained(folder)
     publish(Publishing(folder, config))
     tokenizer = read_subwords(folder / "subwords.json")
-    model = load_model(folder / "averaged.safetensors", config, tokenizer.get_vocab_size())
+    model = load(config, folder / "averaged.safetensors")
     return folder / "demo", tokenizer, model, config
 
 

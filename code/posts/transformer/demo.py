@@ -16,14 +16,13 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from lockstep.figures import PALETTE, figure
-from safetensors.torch import load_file
 from torch import Tensor
 
 from posts.transformer.data import encode, padded, read_subwords, sentences
 from posts.transformer.decode import Search, beam_search, greedy, length_penalty, steps_of
+from posts.transformer.evaluate import load
 from posts.transformer.export import Sizes, export_decoder, export_encoder
 from posts.transformer.model import END, START, UNKNOWN, MultiHeadAttention, Transformer
-from posts.transformer.train import build
 
 if TYPE_CHECKING:
     from lockstep.run import Run
@@ -50,7 +49,7 @@ def publish(run: Run) -> dict[str, Any]:
     export_decoder(weights, sizes, run.demo("translate.decoder.onnx"))
 
     tokenizer = read_subwords(subwords)
-    model = load_model(weights, run.config, tokenizer.get_vocab_size())
+    model = load(run.config, weights)
     chosen = choose(tokenizer, sentences(run.data("captions"), "val_en"))
     shown = [example(model, tokenizer, text, run.config) for text in chosen]
     write(run.demo("translate.json"), settings(run.config) | {"examples": shown})
@@ -80,18 +79,6 @@ def settings(config: Config) -> dict[str, Any]:
     sizes = {"layers": config.layers, "heads": config.heads, "d_k": config.d_k}
     search = {"beam": config.beam, "length_penalty": config.length_penalty, "longer": config.longer}
     return tokens | sizes | search | {"longest": config.longest, "typed": TYPED}
-
-
-def load_model(path: Path, config: Config, vocabulary: int) -> Transformer:
-    """A model from weights that training kept, in float32. Raises ValueError where they are another model's."""
-    model = build(config, vocabulary, torch.Generator())
-    parameters, weights = dict(model.named_parameters()), load_file(path)
-    if {name: tensor.shape for name, tensor in weights.items()} != {name: p.shape for name, p in parameters.items()}:
-        raise ValueError(f"{path.name} does not hold the weights of the model that the settings describe")
-    with torch.no_grad():
-        for name, tensor in weights.items():
-            parameters[name].copy_(tensor)
-    return model.eval()
 
 
 def choose(tokenizer: Tokenizer, texts: Sequence[str]) -> list[str]:

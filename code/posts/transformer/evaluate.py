@@ -38,11 +38,18 @@ LENGTHS = {"1–8": (1, 8), "9–11": (9, 11), "12–14": (12, 14), "15–": (15
 
 
 def load(config: Config, path: Path) -> Transformer:
-    """A trained model from its float16 weights, computing in float32."""
-    weights = {name: tensor.float() for name, tensor in load_file(path).items()}
-    model = build(config, len(weights["logits_weight"]), torch.Generator())
-    missing, unknown = model.load_state_dict(weights, strict=False)  # tied weights are stored once
-    assert not unknown and set(missing) <= {"source.weight", "target.weight"}
+    """A trained model from its float16 weights, computing in float32.
+
+    Raises ValueError where the file holds the weights of another model than the settings describe.
+    """
+    weights = load_file(path)
+    model = build(config, len(weights.get("logits_weight", ())), torch.Generator())
+    parameters = dict(model.named_parameters())  # tied weights are one parameter, under its first name
+    if {name: tensor.shape for name, tensor in weights.items()} != {name: p.shape for name, p in parameters.items()}:
+        raise ValueError(f"{path.name} does not hold the weights of the model that the settings describe")
+    with torch.no_grad():
+        for name, tensor in weights.items():
+            parameters[name].copy_(tensor)
     return model.eval()
 
 

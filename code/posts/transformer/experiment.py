@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from lockstep.catalogue import multi30k
 from lockstep.experiment import Experiment, Metric
+from lockstep.statistics import compare
 
 from posts.transformer.captions import made_captions
 
@@ -117,3 +118,76 @@ errors = transformer.stage("errors:count", each=translations)
 cost = transformer.stage("cost:count", row=list(ROWS))
 draw = transformer.stage("figures:draw", over=[train, growth, scores, paths])
 demo = transformer.stage("demo:publish", over=[train])
+
+NAMES = {
+    "val": "validation",
+    "test_2016_flickr": "test 2016",
+    "test_2017_flickr": "test 2017",
+    "test_2017_mscoco": "test MSCOCO",
+}
+MAIN = {"weights": "averaged", "search": "beam"}
+
+
+@transformer.table
+def reported_and_reproduced(measured, reported):
+    """BLEU4 of lower-cased tokens on the test sentences of 2016, reported and reproduced."""
+    at = {"split": "test_2016_flickr"}
+    published, margin = reported("bleu4", **at), reported.margin("bleu4")
+    ours = measured("bleu4", stage="scores", **at, **MAIN)
+    differences = [value - published.value for value in ours.values.values()]
+    inside = compare(differences, margin).verdict == "equivalent"
+    below = compare([difference + margin for difference in differences]).verdict == "less"
+    above = compare([difference - margin for difference in differences]).verdict == "greater"
+    verdict = "reproduced" if inside else "below" if below else "above" if above else "undecided"
+    return [
+        {
+            "model": "tiny Transformer, text only",
+            "reported": published,
+            "ours": ours,
+            "n": str(len(differences)),
+            "difference": f"{compare(differences).mean:+.2f}".replace("-", "−"),
+            "margin": f"± {margin:g}",
+            "verdict": verdict,
+        }
+    ]
+
+
+@transformer.table
+def scores_by_split(measured, reported):
+    """Three scores of the averaged weights under beam search, on each split."""
+    return [
+        {"sentences": name}
+        | {metric: measured(metric, stage="scores", split=split, **MAIN) for metric in ("bleu", "bleu4", "chrf")}
+        for split, name in NAMES.items()
+    ]
+
+
+@transformer.table
+def recipe(measured, reported):
+    """BLEU with and without averaged weights and a beam, on validation sentences and on the test sentences of 2016."""
+    named = {"averaged": "mean of ten checkpoints", "last": "last checkpoint"}
+    return [
+        {"weights": text, "search": search}
+        | {
+            NAMES[split]: measured("bleu", stage="scores", split=split, weights=weights, search=search)
+            for split in ("val", "test_2016_flickr")
+        }
+        for weights, text in named.items()
+        for search in ("beam", "greedy")
+    ]
+
+
+@transformer.table
+def rules_of_thumb(measured, reported):
+    """Content that arrives in German, in percent of the cases: in our translations, and in the human ones."""
+    named = {"colours": "colours", "numbers": "numbers of things", "agreement": "verb agrees with its subject"}
+    rows = [
+        {"what": text}
+        | {by: measured("right", stage="errors", what=what, by=by) for by in ("model", "people")}
+        | {"cases": measured("cases", stage="errors", what=what, by="model")}
+        for what, text in named.items()
+    ]
+    for what in ("long words seen in training", "long words never seen"):
+        row = {"what": what, "model": measured("right", stage="errors", what=what, by="model"), "people": "—"}
+        rows.append(row | {"cases": measured("cases", stage="errors", what=what, by="model")})
+    return rows

@@ -29,6 +29,7 @@ PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8">{policy}<ti
 <meta name="viewport" content="width=device-width, initial-scale=1"><link rel="icon" href="../theme/icon.svg">
 <link rel="stylesheet" href="../theme/css/site.css"><link rel="stylesheet" href="../theme/css/demo.css"></head>
 <body><main class="post"><div class="body">{figures}</div></main></body></html>"""
+PATIENCE = 120_000  # milliseconds: a busy machine takes its time to compile and to search
 RUNTIME = "ort-wasm-simd-threaded.wasm.gzip"
 
 
@@ -38,7 +39,9 @@ def browser():
     assert chromium, "these tests need Chromium: install your system's package"
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        expect.set_options(timeout=PATIENCE)
         yield browser
+        expect.set_options(timeout=5_000)  # Playwright's own
         browser.close()
 
 
@@ -93,7 +96,7 @@ def demo(page, name: str, begin: bool = True):
     found = page.locator(f'[data-demo="{name}"]')
     if begin:
         found.get_by_role("button", name="Load the demo").click()
-        found.locator(".map").wait_for(timeout=60_000)
+        found.locator(".map").wait_for(timeout=PATIENCE)
     return found
 
 
@@ -418,7 +421,7 @@ def test_a_file_that_was_tampered_with_is_refused(browser, site, made, name):
         page.context.route(f"**/{name}", lambda route: route.fulfill(body=bytes(content)))
         found = demo(page, which, begin=False)
         found.get_by_role("button", name="Load the demo").click()
-        expect(found.get_by_role("alert")).to_contain_text(f"{name} is not the file of the ledger", timeout=60_000)
+        expect(found.get_by_role("alert")).to_contain_text(f"{name} is not the file of the ledger")
         page.context.unroute(f"**/{name}")
         demo(page, which)  # and the right file, asked for again, runs
 
@@ -430,7 +433,7 @@ def test_what_is_missing_is_told_and_can_be_asked_for_again(browser, site, name)
         found = demo(page, "translate", begin=False)
         found.get_by_role("button", name="Load the demo").click()
         told = "the worker does not start" if name == "worker.js" else f"{name}: 404"
-        expect(found.get_by_role("alert")).to_have_text(f"The demo does not run: {told}.", timeout=60_000)
+        expect(found.get_by_role("alert")).to_have_text(f"The demo does not run: {told}.")
         page.context.unroute(f"**/{name}")
         demo(page, "translate")
         assert all(name in problem or "404" in problem or "ABORTED" in problem for problem in watch.problems)

@@ -98,7 +98,7 @@ def trained_here(config: Config, arrays: Arrays) -> Trained:
         loss = batch_loss(model, batch, config.smoothing, rng)
         adam.step(loss, learning_rate(config.peak_rate, WARMUP, update))
         if update % 50 == 0:
-            print(f"a short training: update {update} of {SHORT}, loss {float(loss):.2f}", file=sys.stderr)
+            print(f"a short training: update {update} of {SHORT}, loss {float(loss.detach()):.2f}", file=sys.stderr)
     return Trained(model.float().eval(), tokenizer, f"a training of {SHORT} updates, made for this")
 
 

@@ -177,7 +177,7 @@ def shares(step: Stepper, batches: list[Batch]) -> dict[str, float]:
     with labels(), torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as profile:
         for batch in batches:
             step(batch)
-    events = sorted(profile.events(), key=lambda event: event.time_range.start)
+    events = sorted(profile.events() or [], key=lambda event: event.time_range.start)
     made_by = {
         event.sequence_nr: part
         for event in events

@@ -6,7 +6,9 @@ from itertools import product
 
 import pytest
 import torch
-from posts.transformer.decode import Search, beam_search, greedy, length_penalty, steps_of
+from posts.transformer.captions import captions
+from posts.transformer.data import train_subwords
+from posts.transformer.decode import Search, beam_search, greedy, length_penalty, steps_of, translate
 from posts.transformer.model import END, PAD, START, Past, Transformer, causal_mask
 from torch import Tensor
 
@@ -127,3 +129,14 @@ def test_what_never_ends_is_cut_and_returned_as_it_stands():
 
 def test_the_future_is_masked_and_the_present_is_not():
     assert causal_mask(3, torch.zeros(1)).isinf().tolist() == [[False, True, True], [False, False, True], [False] * 3]
+
+
+def test_a_text_longer_than_the_table_of_positions_is_cut_and_translated():
+    tokenizer = train_subwords([side for pair in captions() for side in pair], 150)
+    rng = torch.Generator().manual_seed(0)
+    model = Transformer(150, rng, layers=1, d_model=8, d_ff=8, heads=1, d_k=8, tied=False, longest=40)
+    texts = ["A man is standing. " * 30, "A man.", "A woman."]
+    search = Search(2, longer=10)
+    found = translate(steps_of(model), tokenizer, texts, search, rows=4, longest=40)
+    alone = [translate(steps_of(model), tokenizer, [text], search, rows=4, longest=40)[0] for text in texts]
+    assert found == alone and len(found[0]) > 0

@@ -172,11 +172,12 @@ def beam_search(begin: Begin, source_BS: Tensor, search: Search) -> list[list[in
 def translate(
     begin: Begin, tokenizer: Tokenizer, texts: Sequence[str], search: Search, *, rows: int, longest: int
 ) -> list[str]:
-    """Texts, cut to `longest` tokens, to translations: by beam search, or greedily where the width is 1.
+    """Texts to translations: by beam search, or greedily where the width is 1.
 
-    At most `rows` hypotheses are searched side by side; that changes the time and not the translations.
+    A text is cut where its translation could be longer than `longest` tokens, for which the model has positions. At
+    most `rows` hypotheses are searched side by side; that changes the time and not the translations.
     """
-    coded = encode(tokenizer, texts, longest)
+    coded = encode(tokenizer, texts, longest - search.longer)
     order = sorted(range(len(coded)), key=lambda i: len(coded[i]))
     translations = [""] * len(coded)
     at_once = max(1, rows // search.width)

@@ -43,6 +43,7 @@ USE_FOLDER_AS_CATEGORY = False
 DEFAULT_METADATA = {"category": "paper"}  # DEFAULT_CATEGORY has no effect where categories have no pages
 ARTICLE_URL = "{slug}/"
 ARTICLE_SAVE_AS = "{slug}/index.html"
+DRAFT_URL, DRAFT_SAVE_AS = ARTICLE_URL, ARTICLE_SAVE_AS  # what a draft refers to stands beside it
 PAGE_URL = "{slug}/"
 PAGE_SAVE_AS = "{slug}/index.html"
 DIRECT_TEMPLATES = ["index", "skills", "tags"]

@@ -262,3 +262,10 @@ def test_two_pages_that_want_one_place_are_an_error(project):
     edit(project, "content/pages/more.md", "Slug: more", "Slug: mini")
     with pytest.raises(LockstepError, match=r"two pages want to be mini/index\.html"):
         generate(Project(project))
+
+
+def test_a_draft_stands_at_its_own_address_and_on_no_list(project):
+    EDITS["a draft"](project, 1)
+    again(project)
+    assert "Words" in (project / "output/next/index.html").read_text() and not (project / "output/drafts").exists()
+    assert "/next/" not in (project / "output/index.html").read_text()

@@ -270,12 +270,8 @@ class Resolver:
         folder = self.post.declaration.parent / "demo"
         if not (folder / f"{target}.js").is_file():
             raise QueryError(f"there is no demo {target}{nearest(target, [p.stem for p in folder.glob('*.js')])}")
-        made = {
-            place: digest
-            for line in self.post.ledger.lines.values()
-            for place, digest in sorted(line.outputs.items())
-            if place.startswith("demo/")
-        }
+        outputs = [item for line in self.post.ledger.lines.values() for item in sorted(line.outputs.items())]
+        made = {place: digest for place, digest in outputs if place.startswith("demo/")}
         poster = f"demo/{target}.svg"
         others = {path.stem for path in folder.glob("*.js")} - {target}
         own = {place: digest for place, digest in made.items() if place[5:].partition(".")[0] not in others}
@@ -285,9 +281,8 @@ class Resolver:
         loaded = [self.post.folder / place for place in digests] + self._loaded_besides(folder / f"{target}.toml")
         size = sum(path.stat().st_size for path in loaded)
         width, height = _size(self.post.folder / poster) if poster in made else (0, 0)
-        shown = {"poster": poster if poster in made else "", "width": width, "height": height}
-        shown |= {"name": target, "script": f"demo/{target}.js", "megabytes": f"{size / 1e6:.1f}"}
-        return shown | {"digests": digests}
+        shown = {"poster": poster if poster in made else "", "width": width, "height": height, "digests": digests}
+        return shown | {"name": target, "script": f"demo/{target}.js", "megabytes": f"{size / 1e6:.1f}"}
 
     def _loaded_besides(self, path: Path) -> list[Path]:
         """What a demo loads that no run made, such as a runtime: files and folders, from the root of the project."""

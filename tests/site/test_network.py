@@ -33,6 +33,7 @@ def press_all(page, watch) -> None:
     for start in page.locator("figure.demo button.start").all():
         start.click()
     watch.settle()
+    page.evaluate("document.activeElement.blur()")  # a demo may have taken the focus into a field of text
     page.keyboard.press("/")
     page.locator("dialog[open] input").fill("the")
     page.locator("dialog[open] a").first.wait_for()

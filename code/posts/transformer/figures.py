@@ -57,7 +57,7 @@ def draw_losses(run: Run, trained: list[Input]) -> None:
                 line = {"linewidth": 0.9, "alpha": 0.8, "label": f"_{text}, seed {made.keys['seed']}"}
                 axes.plot(*columns(curve, "update", column), color=colour, **line)
             last = curves[0][-1]
-            label(axes, text, (last["update"], last[column]), (0, 10), colour, "right")
+            label(axes, text, (last["update"], last[column]), (0, -11), colour, "right")
         axes.set_ylim(bottom=0)
         axes.set_xlabel("update")
         axes.set_ylabel("loss, nats a token")
@@ -107,13 +107,14 @@ def draw_lengths(run: Run, scored: list[Input]) -> None:
 def draw_paths(run: Run, walked: list[Input]) -> None:
     """Gradients between positions against their distance, at initial weights and trained, a line a seed."""
     with figure(run.figure("paths.svg"), height=3.2) as (_, axes):
-        for state, colour in (("initial", PALETTE[1]), ("trained", PALETTE[0])):
+        for state, colour, above in (("initial", PALETTE[1], 9), ("trained", PALETTE[0], -11)):
             curves = [[row for row in made.csv("paths.csv") if row["state"] == state] for made in walked]
             for made, curve in zip(walked, curves, strict=True):
                 line = {"linewidth": 0.9, "alpha": 0.8, "label": f"_{state}, seed {made.keys['seed']}"}
                 axes.plot(*columns(curve, "distance", "gradient"), color=colour, **line)
             last = curves[0][-1]
-            label(axes, f"Transformer, {state}", (last["distance"], last["gradient"]), (0, 9), colour, "right")
+            label(axes, f"Transformer, {state}", (last["distance"], last["gradient"]), (0, above), colour, "right")
+        axes.margins(y=0.12)
         axes.set_yscale("log")
         axes.set_xlabel("distance between the positions, in subwords")
         axes.set_ylabel("gradient, share of that at distance 0")

@@ -27,12 +27,7 @@ EDITS = {  # what is edited: the file, the text that is replaced, the text in it
     "style": ("theme/static/css/site.css", "", "/* {mark} */\n", "/theme/css/site.css"),
     "template": ("theme/templates/base.html", "</footer>", "<!-- {mark} --></footer>", "/post7/"),
     "settings": ("site.toml", 'name = "', 'name = "{mark} ', "/post7/"),
-    "ledger": (
-        RUN,
-        '"hardware": "',
-        '"hardware": "{mark} ',
-        "/post7/",
-    ),
+    "ledger": (RUN, '"hardware": "', '"hardware": "{mark} ', "/post7/"),
     "figure": ("content/post7/figures/plot.svg", "<svg", "<!-- {mark} --><svg", "/post7/figures/plot.svg"),
     "code": ("code/posts/post7/helpers.py", "", "# {mark}\n", "/post7/code/helpers.py/"),
 }

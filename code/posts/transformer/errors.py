@@ -86,8 +86,8 @@ def words(text: str) -> list[str]:
 
 
 def kept(sources: Sequence[str], translations: Sequence[str], known: Mapping[str, tuple[str, ...]]) -> tuple[int, int]:
-    """Of the words in `known` that the sources hold: how many have a German word in the translation, and how many are
-    there. A German word counts wherever one of its stems stands at its beginning, or within a compound's beginning."""
+    """Of the words in `known` that the sources hold: how many have a German word in the translation that
+    begins with one of their stems, and how many are there."""
     found = there = 0
     for source, translation in zip(sources, translations, strict=True):
         german = words(translation)

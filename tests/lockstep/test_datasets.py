@@ -10,11 +10,23 @@ from pathlib import Path
 import numpy as np
 import pytest
 from lockstep.catalogue import digits, mnist
-from lockstep.datasets import Dataset, File, Made, digest_arrays, fetch, idx
+from lockstep.datasets import Dataset, File, Made, digest_arrays, fetch, idx, text
 from lockstep.errors import DataError
 
 IMAGES = np.arange(24, dtype=np.uint8).reshape(2, 3, 4)
 RAW = b"\0\0\x08\x03" + np.array([2, 3, 4], ">u4").tobytes() + IMAGES.tobytes()
+
+
+def test_a_text_is_its_bytes_packed_or_not(tmp_path):
+    content = "Zwei Hunde laufen über die Straße.\n".encode()
+    (tmp_path / "plain").write_bytes(content)
+    (tmp_path / "packed").write_bytes(gzip.compress(content))
+    for name in ("plain", "packed"):
+        arrays = text("train_de")(tmp_path / name)
+        assert list(arrays) == ["train_de"] and arrays["train_de"].tobytes() == content
+    (tmp_path / "cut").write_bytes(gzip.compress(content)[:-9])
+    with pytest.raises(EOFError):
+        text("train_de")(tmp_path / "cut")
 
 
 class Server(ThreadingHTTPServer):

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import pytest
 from lockstep.errors import LockstepError, RunFailed
-from lockstep.run import Run
+from lockstep.run import Input, Run
 
 
 @dataclass(frozen=True)
@@ -90,3 +90,11 @@ def test_failing_raises_with_the_reason(tmp_path):
 def test_a_curve_is_written_as_csv(tmp_path):
     new_run(tmp_path).write_csv("curve.csv", [{"epoch": 1, "loss": 0.5}, {"epoch": 2, "loss": 0.25}])
     assert (tmp_path / "outputs" / "curve.csv").read_text() == "epoch,loss\n1,0.5\n2,0.25\n"
+
+
+def test_a_csv_gives_numbers_or_where_it_is_a_text_words(tmp_path):
+    (tmp_path / "results").mkdir()
+    (tmp_path / "results/lines.csv").write_text("said,score\n1.,0.5\nnan,2\n")
+    made = Input("write", {}, [], {}, {"results/lines.csv": "digest"}, lambda digest: None, tmp_path / "results")
+    assert made.csv("lines.csv")[0] == {"said": 1.0, "score": 0.5}
+    assert made.csv("lines.csv", text=True) == [{"said": "1.", "score": "0.5"}, {"said": "nan", "score": "2"}]

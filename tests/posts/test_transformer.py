@@ -26,6 +26,8 @@ from posts.transformer.model import (
     sinusoids,
 )
 from posts.transformer.train import (
+    ROWS_AT_ONCE,
+    ChunkedLoss,
     MasterAdam,
     RunningMean,
     batch_loss,
@@ -234,6 +236,22 @@ def test_label_smoothing_is_torchs():
     for smoothing in (0.0, 0.1, 0.5):
         expected = F.cross_entropy(logits, target, label_smoothing=smoothing)
         torch.testing.assert_close(smoothed_loss(logits, target, smoothing), expected)
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+def test_the_loss_in_chunks_is_the_loss_with_its_gradients(smoothing: float):
+    rows = 2 * ROWS_AT_ONCE + 3  # two whole chunks and the beginning of a third
+    states = torch.randn(rows, 5, generator=rng(), dtype=torch.float64, requires_grad=True)
+    weight = torch.randn(7, 5, generator=rng(1), dtype=torch.float64, requires_grad=True)
+    target = torch.randint(7, (rows,), generator=rng(2))
+    whole = smoothed_loss(states @ weight.T, target, smoothing).double()
+    chunked = ChunkedLoss.apply(states, weight, target, smoothing)
+    torch.testing.assert_close(chunked, whole, rtol=1e-6, atol=0)  # the whole one sums in float32
+    expected = torch.autograd.grad(
+        F.cross_entropy(states @ weight.T, target, label_smoothing=smoothing), (states, weight)
+    )
+    for found, gradient in zip(torch.autograd.grad(3 * chunked, (states, weight)), expected, strict=True):
+        torch.testing.assert_close(found, 3 * gradient, rtol=1e-10, atol=1e-14)
 
 
 def test_the_schedule_peaks_at_the_end_of_warm_up():

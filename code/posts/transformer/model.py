@@ -36,7 +36,7 @@ def dropout(x: Tensor, rate: float, rng: torch.Generator | None) -> Tensor:
         return x
     words = torch.empty((x.numel() + 7) // 8, dtype=torch.int64, device=x.device)
     bytes_ = words.random_(-(2**63), None, generator=rng).view(torch.uint8)[: x.numel()].view(x.shape)
-    return x * (bytes_ >= dropped).to(x.dtype).mul_(256 / (256 - dropped))
+    return x * bytes_.to(x.dtype).ge_(dropped).mul_(256 / (256 - dropped))  # every dtype holds 0 to 255 exactly
 
 
 def padding_mask(tokens_BK: Tensor, dtype: torch.dtype) -> Tensor | None:

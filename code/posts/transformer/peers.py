@@ -115,18 +115,18 @@ class TorchTransformer(nn.Module):
 
     def __init__(self, model: Transformer, core: nn.Transformer):
         super().__init__()
-        self.weight = nn.Parameter(model.logits_weight.detach().clone())
+        self.logits_weight = nn.Parameter(model.logits_weight.detach().clone())
         self.register_buffer("table", model.target.positions.table.clone(), persistent=False)
         self.dropout = nn.Dropout(first(model).add_attention.rate)
         self.core = core
         self.core.load_state_dict(torch_weights(model), strict=False)  # the norms that only it has start as they are
 
     def embed(self, tokens_BL: Tensor) -> Tensor:
-        x_BLD = nn.functional.embedding(tokens_BL, self.weight) * self.weight.shape[1] ** 0.5
+        x_BLD = nn.functional.embedding(tokens_BL, self.logits_weight) * self.logits_weight.shape[1] ** 0.5
         return self.dropout(x_BLD + self.get_buffer("table")[: tokens_BL.shape[1]])
 
     def logits(self, states: Tensor) -> Tensor:
-        return states @ self.weight.T
+        return states @ self.logits_weight.T
 
     def forward(self, source_BS: Tensor, target_BT: Tensor, rng: torch.Generator | None = None) -> Tensor:
         """As `Transformer.forward`. Its dropout draws from torch's own generator and takes none: `train` and `eval`

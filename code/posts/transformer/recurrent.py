@@ -49,7 +49,8 @@ class Recurrent(nn.Module):
     def __init__(self, vocabulary: int, rng: torch.Generator, *, embedding: int, units: int, rate: float):
         super().__init__()
         self.rate = rate
-        self.weight = nn.Parameter(torch.empty(vocabulary, embedding).normal_(std=embedding**-0.5, generator=rng))
+        weight = torch.empty(vocabulary, embedding).normal_(std=embedding**-0.5, generator=rng)
+        self.logits_weight = nn.Parameter(weight)
         self.encoder = gru(embedding, units, rng, both_ways=True)
         self.start = linear(units, units, rng)
         self.keys = linear(2 * units, units, rng)
@@ -59,7 +60,7 @@ class Recurrent(nn.Module):
         self.readout = linear(embedding + 3 * units, embedding, rng)
 
     def embed(self, tokens: Tensor, rng: torch.Generator | None) -> Tensor:
-        x = nn.functional.embedding(tokens, self.weight) * self.weight.shape[1] ** 0.5
+        x = nn.functional.embedding(tokens, self.logits_weight) * self.logits_weight.shape[1] ** 0.5
         return dropout(x, self.rate, rng)
 
     def encode(self, source_BS: Tensor, rng: torch.Generator | None = None) -> tuple[Tensor, Tensor, Tensor | None]:
@@ -93,7 +94,7 @@ class Recurrent(nn.Module):
 
     def logits(self, states: Tensor) -> Tensor:
         """States (…, E) to logits (…, V)."""
-        return states @ self.weight.T
+        return states @ self.logits_weight.T
 
     def forward(self, source_BS: Tensor, target_BT: Tensor, rng: torch.Generator | None = None) -> Tensor:
         annotations_BSX, state_1BH, mask_BS = self.encode(source_BS, rng)
@@ -144,7 +145,7 @@ def fit(run: Run) -> list[dict[str, Any]]:
 def load(config: Config, path: Path) -> Recurrent:
     """A trained model from its float16 weights, computing in float32."""
     weights = {name: tensor.float() for name, tensor in load_file(path).items()}
-    model = build(config, len(weights["weight"]), torch.Generator())
+    model = build(config, len(weights["logits_weight"]), torch.Generator())
     model.load_state_dict(weights)
     return model.eval()
 

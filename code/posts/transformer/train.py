@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from posts.transformer.experiment import Config
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
+ROWS_AT_ONCE = 128  # of the logits: at some thousand entries of vocabulary they fit a second-level cache
 CURVE = ["update", "rate", "train_loss", "validation_loss"]
 
 
@@ -40,11 +41,43 @@ def learning_rate(peak: float, warmup: int, update: int) -> float:
     return peak * min(update / warmup, (warmup / update) ** 0.5)
 
 
+class ChunkedLoss(torch.autograd.Function):
+    """`smoothed_loss` of states (N, D) and the matrix (V, D) that makes logits of them, some rows of logits at a time.
+
+    Logits, probabilities and gradient of a chunk stay in the cache. Only the gradient with respect to the logits,
+    softmax(z) less the target, is ever stored whole, since both gradients that are asked for are products with it.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, states_ND: Tensor, weight_VD: Tensor, target_N: Tensor, smoothing: float) -> Tensor:
+        n, v = len(states_ND), len(weight_VD)
+        wide = torch.promote_types(states_ND.dtype, torch.float32)  # what sums and exponentials are computed in
+        gradient_NV = states_ND.new_empty(n, v)
+        total = torch.zeros((), dtype=wide, device=states_ND.device)
+        z_RV = torch.empty(ROWS_AT_ONCE, v, dtype=wide, device=states_ND.device)
+        for i in range(0, n, ROWS_AT_ONCE):
+            rows = slice(i, i + ROWS_AT_ONCE)
+            z, target = z_RV[: n - i], target_N[rows, None]
+            z.copy_(states_ND[rows] @ weight_VD.T)
+            z -= z.amax(dim=1, keepdim=True)
+            total -= (1 - smoothing) * z.gather(1, target).sum() + smoothing * z.mean(dim=1).sum()
+            sums = z.exp_().sum(dim=1, keepdim=True)
+            total += sums.log().sum()
+            z.mul_(1 / (n * sums)).sub_(smoothing / (n * v))
+            gradient_NV[rows] = z.scatter_add_(1, target, z.new_full(target.shape, (smoothing - 1) / n))
+        ctx.save_for_backward(gradient_NV @ weight_VD, gradient_NV.T @ states_ND)
+        return total / n
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Any) -> Any:
+        return *(saved * gradients[0] for saved in ctx.saved_tensors), None, None
+
+
 def batch_loss(model: nn.Module, batch: Batch, smoothing: float, rng: torch.Generator | None = None) -> Tensor:
     """The mean loss of a batch. Logits are computed where there is a token to predict and not at padding."""
     states_BTD = model(batch.source, batch.shifted, rng)
     real_BT = batch.target != PAD
-    return smoothed_loss(model.logits(states_BTD[real_BT]), batch.target[real_BT], smoothing)  # pyright: ignore
+    return ChunkedLoss.apply(states_BTD[real_BT], model.logits_weight, batch.target[real_BT], smoothing)  # pyright: ignore
 
 
 @torch.no_grad()

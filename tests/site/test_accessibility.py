@@ -4,7 +4,8 @@ import pytest
 from webpages import SCHEMES, WIDTHS, nothing_in, opened, openers, resize, sample, visited
 
 VIOLATIONS = """async (where) => {
-    const found = await axe.run(where ?? document, { resultTypes: ["violations"] });
+    const rules = { "target-size": { enabled: true } };  // WCAG 2.2's 24 pixels, which axe leaves off by default
+    const found = await axe.run(where ?? document, { resultTypes: ["violations"], rules });
     return found.violations.flatMap((rule) => rule.nodes.map((node) => `${rule.id}: ${node.html.slice(0, 160)}`));
 }"""
 
@@ -68,6 +69,7 @@ SPOILT = {
     "color-contrast": "document.querySelector('main p').style.color = 'light-dark(#ddd, #333)'",
     "label": "document.querySelector('main').append(document.createElement('input'))",
     "heading-order": "document.querySelector('h1').insertAdjacentHTML('afterend', '<h5>x</h5>')",
+    "target-size": "document.querySelector('main').insertAdjacentHTML('beforeend', '<p>' + '<a style=\"font-size: 6px; display: inline-block\" href=\"/\">x</a>'.repeat(2) + '</p>')",
     "link-name": "document.querySelector('main').insertAdjacentHTML('beforeend', '<a href=\"/\"></a>')",
 }
 

@@ -22,7 +22,7 @@ def test_the_provenance_of_a_number_opens_and_closes_without_javascript(page, ur
     shown = page.locator(f"#{number.get_attribute('popovertarget')}")
     assert not shown.is_visible()
     number.click()
-    assert shown.is_visible()
+    shown.wait_for()
     assert "lockstep reproduce gan.evaluate" in shown.inner_text()
     assert "code/posts/gan/evaluate.py · parzen" in shown.inner_text()
     assert "5 seeds" in shown.inner_text()
@@ -30,7 +30,7 @@ def test_the_provenance_of_a_number_opens_and_closes_without_javascript(page, ur
     assert box["x"] >= 0
     assert box["x"] + box["width"] <= page.viewport_size["width"]
     page.keyboard.press("Escape")
-    assert not shown.is_visible()
+    shown.wait_for(state="hidden")
 
 
 def test_a_number_can_be_reached_and_opened_by_key(page, url):
@@ -38,7 +38,7 @@ def test_a_number_can_be_reached_and_opened_by_key(page, url):
     number = page.locator("button.measured").first
     number.focus()
     page.keyboard.press("Enter")
-    assert page.locator(f"#{number.get_attribute('popovertarget')}").is_visible()
+    page.locator(f"#{number.get_attribute('popovertarget')}").wait_for()
 
 
 # Text that no one can see: not in a pop-over or a fold, which open without scripts, nor in what only a script can use.

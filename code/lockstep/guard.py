@@ -26,6 +26,8 @@ from lockstep.source import Source
 # imports, and libraries that show or inspect source lines: of code that the fingerprint covers
 READERS_OF_CODE = ("tokenize", "linecache", "importlib._bootstrap_external", "_frozen_importlib_external")
 
+METADATA = (".egg-info", ".dist-info")  # what importlib.metadata reads when a library looks for plug-ins
+
 
 class UndeclaredRead(LockstepError, PermissionError):
     """A stage opened a file that it did not declare."""
@@ -50,6 +52,8 @@ class _Watch:
         if path in self.opened or path.startswith(self.allowed) or (not inside and path.startswith(_environment())):
             return
         if sys._getframe(1).f_globals.get("__name__") in READERS_OF_CODE:
+            return
+        if os.path.dirname(path).endswith(METADATA):
             return
         self.found.append(path)
         raise UndeclaredRead(

@@ -45,12 +45,14 @@ class Config:
     units: int = 224  # of the recurrent baseline: as many parameters as the Transformer, to a third of a percent
 
 
-SHORT = {
+SHORT = {  # the reduced base and its schedule, on which one thing at a time is changed
+    "vocabulary": 4000,
+    "batch_tokens": 4096,
     "updates": 1000,
     "warmup": 400,
     "average_every": 20,
     "keep_every": 250,
-}  # the schedule on which one thing at a time is changed
+}
 ROWS = {  # the paper's table 3, in small: what each row changes of the base
     "base": {},
     "heads-1": {"heads": 1, "d_k": 128},
@@ -75,6 +77,7 @@ ROWS = {  # the paper's table 3, in small: what each row changes of the base
     "subwords-1000": {"vocabulary": 1000},
     "subwords-10000": {"vocabulary": 10_000},
 }
+ROWS_RUN = ["base", "heads-1", "layers-2", "dropout-0", "learned"]
 
 transformer = Experiment(
     Config,
@@ -115,7 +118,20 @@ scores = transformer.stage("evaluate:score", name="scores", each=translations)
 growth = transformer.stage("evaluate:follow", name="growth", each=train)
 paths = transformer.stage("paths:walk", each=train)
 errors = transformer.stage("errors:count", each=translations)
+rows = transformer.stage("train:fit", name="rows", row=ROWS_RUN, seed=range(3))
+row_translations = transformer.stage("evaluate:write", name="row-translations", each=rows)
+row_scores = transformer.stage("evaluate:score", name="row-scores", each=row_translations)
+row_growth = transformer.stage("evaluate:follow", name="row-growth", each=rows)
+recurrent = transformer.stage("recurrent:fit", row=["base"], seed=range(3))
+recurrent_translations = transformer.stage("recurrent:write", name="recurrent-translations", each=recurrent)
+recurrent_scores = transformer.stage("evaluate:score", name="recurrent-scores", each=recurrent_translations)
+recurrent_growth = transformer.stage("recurrent:follow", name="recurrent-growth", each=recurrent)
+recurrent_paths = transformer.stage("paths:walk_recurrent", name="recurrent-paths", each=recurrent)
+ablation = transformer.stage("ablation:differ", over=[row_scores, recurrent_scores])
 cost = transformer.stage("cost:count", row=list(ROWS))
+draw_rows = transformer.stage(
+    "figures_rows:draw", name="figures-rows", over=[ablation, cost, row_growth, recurrent_growth]
+)
 draw = transformer.stage("figures:draw", over=[train, growth, scores, paths])
 demo = transformer.stage("demo:publish", over=[train])
 

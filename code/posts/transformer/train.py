@@ -73,18 +73,27 @@ class ChunkedLoss(torch.autograd.Function):
         return *(saved * gradients[0] for saved in ctx.saved_tensors), None, None
 
 
-def batch_loss(model: nn.Module, batch: Batch, smoothing: float, rng: torch.Generator | None = None) -> Tensor:
-    """The mean loss of a batch. Logits are computed where there is a token to predict and not at padding."""
-    states_BTD = model(batch.source, batch.shifted, rng)
+def predictions(model: nn.Module, batch: Batch, rng: torch.Generator | None = None) -> tuple[Tensor, Tensor]:
+    """The states (N, D) that predict the N target tokens of a batch, padding left out, and these tokens (N,)."""
     real_BT = batch.target != PAD
-    return ChunkedLoss.apply(states_BTD[real_BT], model.logits_weight, batch.target[real_BT], smoothing)  # pyright: ignore
+    return model(batch.source, batch.shifted, rng)[real_BT], batch.target[real_BT]
+
+
+def batch_loss(model: nn.Module, batch: Batch, smoothing: float, rng: torch.Generator | None = None) -> Tensor:
+    """The mean loss of a batch, for training."""
+    states_ND, target_N = predictions(model, batch, rng)
+    return ChunkedLoss.apply(states_ND, model.logits_weight, target_N, smoothing)  # pyright: ignore
 
 
 @torch.no_grad()
 def mean_loss(model: nn.Module, batches: list[Batch]) -> float:
     """Cross-entropy in nats a token over all batches, without smoothing and without dropout."""
-    losses = torch.stack([batch_loss(model, batch, 0.0) * batch.predictions for batch in batches])
-    return float(losses.sum() / sum(batch.predictions for batch in batches))
+    total, count = 0.0, 0
+    for batch in batches:
+        states_ND, target_N = predictions(model, batch)
+        total += float(smoothed_loss(model.logits(states_ND), target_N, 0.0)) * len(target_N)  # pyright: ignore
+        count += len(target_N)
+    return total / count
 
 
 class MasterAdam:

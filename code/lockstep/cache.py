@@ -1,7 +1,8 @@
 """What was verified and rendered before, under a key of everything that it came from.
 
-The key of a post covers the bytes of its code, prose, results and figures, of the engine, and of what the site shares
-(theme partials, settings, references). No time stamps. A post that reads another's ledger or code is never cached.
+The key of a post covers the bytes of its code, prose, results and figures, of the engine, and of what the prose of all
+posts shares (theme partials, settings, references); that of its pages of code only the code and the engine. No time
+stamps. A post that reads another's ledger or code is never cached.
 Entries lie in .lockstep/cache, outside git; without them everything is worked out again.
 """
 
@@ -21,6 +22,7 @@ from lockstep.files import write_whole
 
 OTHER_LEDGER = re.compile(rb"\]\(\s*(?:measured|reported|config|claim):[^)\s?]*/")
 OTHER_CODE = re.compile(rb"\bposts\.(\w+)|\bfrom posts import|\bfrom \.\.")
+PARTIALS = ("bindings", "parts")  # folders of the theme's templates
 
 
 class Cache:
@@ -32,13 +34,22 @@ class Cache:
         self._keys: dict[str, str] = {}
 
     @cached_property
+    def engine(self) -> bytes:
+        """A digest of what makes everything."""
+        return self._digest(sys.version.encode(), sorted(Path(__file__).parent.rglob("*.py")))
+
+    @cached_property
     def shared(self) -> bytes:
-        """A digest of what every page depends on."""
-        digest = hashlib.sha256(sys.version.encode())
-        folders = [Path(__file__).parent, self.root / "theme" / "templates"]
-        paths = [path for folder in folders for path in sorted(folder.rglob("*")) if path.suffix in (".py", ".html")]
+        """A digest of what the prose of every post depends on. Whole pages are not kept, so their templates are not in
+        it: only the partials that the reader of prose can see."""
+        folders = [self.root / "theme" / "templates" / name for name in PARTIALS]
+        paths = [path for folder in folders for path in sorted(folder.rglob("*.html"))]
         paths += [self.root / name for name in ("pelicanconf.py", "publishconf.py", "site.toml", "theme/vendor.toml")]
         paths += [self.root / "content" / "references.bib", self.root / "code" / "posts" / "__init__.py"]
+        return self._digest(self.engine, paths)
+
+    def _digest(self, start: bytes, paths: list[Path]) -> bytes:
+        digest = hashlib.sha256(start)
         for path in paths:
             if path.is_file():
                 _add(digest, path, path.read_bytes())
@@ -49,6 +60,10 @@ class Cache:
         if slug not in self._keys:
             self._keys[slug] = self._key(slug)
         return self._keys[slug]
+
+    def code_key(self, slug: str) -> str:
+        """The digest of the files of a post's code, which is all that their own pages depend on."""
+        return self._digest(self.engine, _files(str(self.root / "code" / "posts" / slug))).hex()
 
     def forget(self, slug: str) -> None:
         """Something of the post was written."""
@@ -76,10 +91,11 @@ class Cache:
 
     def put(self, kind: str, slug: str, key: str, value: Any) -> None:
         """Keep a value, unless the post has changed since its key was taken, or nothing can be written here."""
-        if not key or key != self._key(slug):
+        if not key or key not in (self._key(slug), self.code_key(slug)):
             return
+        entry = json.dumps({"key": key, "value": value}).encode()
         with suppress(OSError):
-            write_whole(self.folder / f"{slug}.{kind}.json", json.dumps({"key": key, "value": value}).encode())
+            write_whole(self.folder / f"{slug}.{kind}.json", entry, lasting=False)  # a torn entry is no entry
 
 
 def _files(folder: str) -> list[Path]:

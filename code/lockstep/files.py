@@ -14,12 +14,18 @@ def replace_whole(part: Path, path: Path) -> None:
     os.replace(part, path)
 
 
-def write_whole(path: Path, content: bytes) -> None:
-    """Write a file so that a reader, or a kill, finds either the old one or the new one."""
+def write_whole(path: Path, content: bytes, *, lasting: bool = True) -> None:
+    """Write a file so that a reader, or a kill, finds either the old one or the new one.
+
+    So does a loss of power, unless it need not be `lasting`, which saves the wait for the disk.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     part.write_bytes(content)
-    replace_whole(part, path)
+    if lasting:
+        replace_whole(part, path)
+    else:
+        os.replace(part, path)
 
 
 def digest_file(path: Path) -> str:

@@ -6,7 +6,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader
+from jinja2 import ChoiceLoader, Environment, FileSystemLoader, PrefixLoader
 from pelican.readers import MarkdownReader
 
 from lockstep import bindings
@@ -35,8 +35,9 @@ class Reader(MarkdownReader):
         super().__init__(*arguments, **options)
         self.project = project_of(self.settings)
         folder = Path(self.settings["THEME"]) / "templates"
+        parts = PrefixLoader({"parts": FileSystemLoader(folder / "parts")})  # what it cannot see is not in a page's key
         self.environment = Environment(
-            loader=FileSystemLoader([folder / "bindings", folder]),
+            loader=ChoiceLoader([FileSystemLoader(folder / "bindings"), parts]),
             autoescape=True,
             trim_blocks=True,
             lstrip_blocks=True,

@@ -17,7 +17,7 @@ from lockstep.site.links import code_page
 
 def files(project: Project, slug: str) -> list[dict[str, str]]:
     """Path, address and highlighted lines of every Python file of a post that is not empty."""
-    key = project.cache.key(slug)
+    key = project.cache.code_key(slug)
     kept = project.cache.get("sources", slug, key)
     if kept is None:
         folder = project.root / "code" / "posts" / slug

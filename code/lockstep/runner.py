@@ -187,6 +187,8 @@ def call(profile: Profile, stage: Stage, run: Run, reached: Reach) -> list[dict[
     post, source = profile.post, profile.post.project.source
     serve(source)
     watch = guard.traced(source) if profile.trace else nullcontext(set[tuple[str, int, str]]())
+    if profile.trace:
+        guard.load_libraries(reached.executed, source)
     try:
         with guard.only_declared(post.project.root, run.scratch), watch as executed:
             module = importlib.import_module(f"posts.{post.slug}.{stage.module}")

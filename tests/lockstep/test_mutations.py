@@ -187,6 +187,27 @@ def test_an_undeclared_file_read_by_a_stage_is_an_error_and_records_nothing(proj
     assert (project / "content/mini/results/train.jsonl").read_bytes() == ledger
 
 
+def test_a_stage_may_look_for_installed_packages(project):
+    (project / "code/other.egg-info").mkdir()
+    (project / "code/other.egg-info/entry_points.txt").write_text("[others]\nname = json:loads\n")
+    edit(project, P + "train.py", "# a comment", "found = __import__('importlib.metadata').metadata.entry_points()")
+    edit(project, P + "train.py", "found =", "assert")
+    done = lockstep(project, "build", "--no-render")
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("call", ["hidden()", "Thread(target=hidden).start()"])
+def test_the_smoke_profile_refuses_code_that_no_fingerprint_covers(project, call):
+    edit(project, P + "layers.py", "class Net", "def hidden():\n    return 1\n\n\nclass Net")
+    hidden = "getattr(getmodule(Net), 'hid' + 'den')"
+    lines = f"from inspect import getmodule; from threading import Thread; hidden = {hidden}; {call}"
+    edit(project, P + "train.py", "# a comment", lines)
+    assert lockstep(project, "run", "mini.train", "--seed", "0").returncode == 0
+    done = lockstep(project, "run", "mini.train", "--profile", "smoke")
+    assert done.returncode == 1
+    assert "executed code that its fingerprint does not cover: posts.mini.layers:hidden" in done.stderr
+
+
 def test_a_swallowed_undeclared_read_is_an_error_too(project):
     (project / "notes.txt").write_text("words")
     edit(project, P + "train.py", "# a comment", "try:\n        open('notes.txt')\n    except Exception:\n        pass")

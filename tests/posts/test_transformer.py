@@ -314,8 +314,8 @@ def test_copying_and_reversing_are_learned(reverse: bool):
     unseen = copying(50, reverse=reverse, seed=7)
     before = greedy(steps_of(model), unseen.batch(range(50)).source, 5)
     adam = MasterAdam(model, "fp32", (0.9, 0.98), 1e-9)
-    batches = stream(pairs, 600, 0, 0, 0)
-    for update in range(1, 801):
+    batches = stream(pairs, 300, 0, 0, 0)
+    for update in range(1, 501):
         adam.step(batch_loss(model, next(batches)[2], 0.0), learning_rate(5e-3, 50, update))
     found = greedy(steps_of(model), unseen.batch(range(50)).source, 5)
     right = [row[:-1] for row in unseen.target]

@@ -23,7 +23,7 @@ def small(seed: int = 0) -> Recurrent:
     model = Recurrent(11, rng(seed), embedding=8, units=6, rate=0.0)
     with torch.no_grad():
         for weight in (
-            model.weight,
+            model.logits_weight,
             model.readout.weight,
             model.start.weight,
             model.keys.weight,

@@ -98,7 +98,7 @@ def walk_recurrent(run: Run) -> list[dict[str, Any]]:
     config, made = run.config, run.inputs[0]
     torch.set_num_threads(1)
     trained = recurrent.load(config, made.open("averaged.safetensors"))
-    fresh = recurrent.build(config, len(trained.weight), torch.Generator().manual_seed(run.seed))
+    fresh = recurrent.build(config, len(trained.logits_weight), torch.Generator().manual_seed(run.seed))
     found = {
         name: measure(run, model, lambda tokens, model=model: model.embed(tokens, None), recurrent_encoder(model))
         for name, model in (("initial", fresh), ("trained", trained))

@@ -21,13 +21,16 @@ def _no_truth(self: Any, *_: Any) -> NoReturn:
 
 @dataclass(frozen=True, eq=False)
 class Measured:
-    """The values of a metric by seed (None where the stage has no seed), and the runs they come from."""
+    """The values of a metric by seed (None where the stage has no seed), and the runs they come from.
+
+    `keys` is what the rows say of themselves beside numbers and seed: what was asked for, and texts that a table shows.
+    """
 
     metric: Metric
     where: Mapping[str, Any]
     values: Mapping[Any, float]
     states: tuple[State, ...] = ()
-    expected: int = 0
+    keys: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def summary(self) -> Summary:
@@ -93,7 +96,7 @@ class Measurements:
             )
         values = {row.get("seed"): float(row[metric]) for _, row in matching}
         self._whole(matching[0][0])
-        return Measured(declared, dict(where), values, tuple(state for state, _ in matching))
+        return Measured(declared, dict(where), values, tuple(state for state, _ in matching), keys=dict(*kinds))
 
     def kinds(self) -> dict[str, str]:
         """Every kind of row of every metric, as the query that selects it, with what prose would write."""

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 from posts.transformer import recurrent, train
 from posts.transformer.cost import recurrent_operations, transformer_operations
-from posts.transformer.errors import COLOURS, NUMBERS, agreeing, kept, recalled
+from posts.transformer.errors import COLOURS, NUMBERS, PLACES, agreeing, kept, recalled, show
 from posts.transformer.experiment import Config
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -47,6 +48,47 @@ def test_agreement_looks_at_the_first_word_and_the_first_verb():
     assert agreeing(["Zwei Hunde läuft am Strand."]) == (0, 1)
     assert agreeing(["Zwei Hunde laufen, der eine springt."]) == (1, 1)
     assert agreeing(["Ein Mann und eine Frau sitzen da.", "Am Strand sitzt ein Mann.", ""]) == (0, 0)
+
+
+def test_a_hyphen_joins_an_english_word_and_a_comma_ends_the_german_clause():
+    assert kept(["A five-year-old and two dogs."], ["Ein Kind und Hunde."], NUMBERS) == (0, 1)
+    assert agreeing(["Zwei Männer treten auf, umgeben von Leuten, das ist laut."]) == (0, 0)
+
+
+ENGLISH = ["A red car.", "Two dogs.", "A man stands.", "A tent.", "A cat."]
+HUMAN = ["Ein rotes Auto.", "Zwei Hunde.", "Ein Mann steht.", "Ein Zirkuszeltdach.", "Eine Katze."]
+OURS = ["Ein Auto.", "Hunde.", "Ein Mann stehen.", "Ein Zelt.", "Eine Katze."]
+
+
+class Translated:
+    """A run whose captions are those above and whose input is one file of translations."""
+
+    def __init__(self, ours: list[str]):
+        self.ours, self.inputs = ours, [self]
+
+    def csv(self, name: str, text: bool) -> list[dict[str, str]]:
+        assert name == "test_2016_flickr.csv" and text
+        return [{"averaged_beam": line} for line in self.ours]
+
+    def data(self, name: str) -> dict[str, np.ndarray]:
+        texts = {"test_2016_flickr_en": ENGLISH, "test_2016_flickr_de": HUMAN, "train_de": ["Ein Hund."]}
+        return {
+            at: np.frombuffer("".join(f"{line}\n" for line in lines).encode(), np.uint8) for at, lines in texts.items()
+        }
+
+
+def test_examples_are_picked_by_rank_and_by_the_first_failure_of_each_rule():
+    found = {row["example"]: row for row in show(Translated(OURS))}  # pyright: ignore
+    ranked = [found[name]["chrf_of_sentence"] for name in PLACES]
+    assert ranked == sorted(ranked, reverse=True) and ranked[0] > ranked[-1]
+    assert found["a colour is lost"]["ours"] == "Ein Auto."
+    assert found["a number is lost"]["human"] == "Zwei Hunde."
+    assert found["the verb disagrees"]["english"] == "A man stands."
+    assert found["a compound is missed"]["ours"] == "Ein Zelt."
+
+
+def test_of_what_nothing_fails_there_is_no_example():
+    assert {row["example"] for row in show(Translated(HUMAN))} == set(PLACES)  # pyright: ignore
 
 
 def test_long_words_are_asked_of_the_reference_and_told_apart_by_training():

@@ -12,6 +12,8 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from sacrebleu.metrics.chrf import CHRF
+
 from posts.transformer.data import sentences
 
 if TYPE_CHECKING:
@@ -81,8 +83,9 @@ VERBS = {  # third person: of one, of several. Common in the captions and spelt 
 LONG = 12  # letters from which a German noun of these captions is almost always a compound
 
 
-def words(text: str) -> list[str]:
-    return re.findall(r"\w+", text.lower())
+def words(text: str, inside: str = "") -> list[str]:
+    """In lower case; characters of `inside` do not end a word, so that with "-" a high-five is no five."""
+    return re.findall(rf"[\w{inside}]+", text.lower())
 
 
 def kept(sources: Sequence[str], translations: Sequence[str], known: Mapping[str, tuple[str, ...]]) -> tuple[int, int]:
@@ -91,7 +94,7 @@ def kept(sources: Sequence[str], translations: Sequence[str], known: Mapping[str
     found = there = 0
     for source, translation in zip(sources, translations, strict=True):
         german = words(translation)
-        for word in set(words(source)) & known.keys():
+        for word in set(words(source, inside="-")) & known.keys():
             there += 1
             found += any(token.startswith(known[word]) for token in german)
     return found, there
@@ -99,11 +102,11 @@ def kept(sources: Sequence[str], translations: Sequence[str], known: Mapping[str
 
 def agreeing(translations: Sequence[str]) -> tuple[int, int]:
     """Of the sentences whose first word tells the number of their subject and that have a verb of VERBS before any
-    "und": in how many the verb has that number, and how many there are."""
+    "und" or comma: in how many the verb has that number, and how many there are."""
     singular, plural = set(VERBS), set(VERBS.values())
     found = there = 0
     for translation in translations:
-        tokens = words(translation)
+        tokens = words(translation.partition(",")[0])
         first = tokens[0] if tokens else ""
         verb = next((token for token in tokens if token in singular | plural | {"und"}), "und")
         if verb != "und" and (first in SINGULAR or first in PLURAL):
@@ -145,6 +148,40 @@ def count(run: Run) -> list[dict[str, Any]]:
         found, there = recalled(references, ours, training, seen=seen)
         rows.append({"what": what, "by": "model", "right": share(found, there), "cases": float(there)})
     return rows
+
+
+PLACES = {"90 %": 0.9, "75 %": 0.75, "50 %": 0.5, "25 %": 0.25, "10 %": 0.1}  # of the sentences score lower
+
+
+def show(run: Run) -> list[dict[str, Any]]:
+    """Translations of test 2016 to read, picked by rule and not by hand: those at fixed places in the order of their
+    sentence's chrF, then the first sentence of the file that fails each count above. Rows hold the texts."""
+    made, arrays = run.inputs[0], run.data("captions")
+    sources, references = (sentences(arrays, f"{TESTS[0]}_{language}") for language in ("en", "de"))
+    ours = [line["averaged_beam"] for line in made.csv(f"{TESTS[0]}.csv", text=True)]
+    training = {word for text in sentences(arrays, "train_de") for word in words(text)}
+    scorer = CHRF()
+    scores = [scorer.sentence_score(a, [b]).score for a, b in zip(ours, references, strict=True)]
+    order = sorted(range(len(ours)), key=lambda i: scores[i])
+    picked = {name: order[int(place * (len(order) - 1))] for name, place in PLACES.items()}
+    for name, fails in {
+        "a colour is lost": lambda i: lost(kept([sources[i]], [ours[i]], COLOURS)),
+        "a number is lost": lambda i: lost(kept([sources[i]], [ours[i]], NUMBERS)),
+        "the verb disagrees": lambda i: lost(agreeing([ours[i]])),
+        "a compound is missed": lambda i: lost(recalled([references[i]], [ours[i]], training, seen=False)),
+    }.items():
+        found = next(filter(fails, range(len(ours))), None)
+        if found is not None:
+            picked[name] = found
+    return [
+        {"example": name, "english": sources[i], "ours": ours[i], "human": references[i], "chrf_of_sentence": scores[i]}
+        for name, i in picked.items()
+    ]
+
+
+def lost(counted: tuple[int, int]) -> bool:
+    found, there = counted
+    return found < there
 
 
 def share(found: int, there: int) -> float:

@@ -77,6 +77,28 @@ ROWS = {  # the paper's table 3, in small: what each row changes of the base
     "subwords-1000": {"vocabulary": 1000},
     "subwords-10000": {"vocabulary": 10_000},
 }
+SAID = {  # what a row changes, in words
+    "heads-1": "1 head",
+    "heads-2": "2 heads",
+    "heads-8": "8 heads",
+    "heads-16": "16 heads",
+    "d_k-8": "keys of a quarter of the width",
+    "d_k-16": "keys of half the width",
+    "layers-2": "2 layers",
+    "layers-3": "3 layers",
+    "layers-6": "6 layers",
+    "d_model-64": "half the width",
+    "d_model-256": "twice the width",
+    "d_ff-128": "half the inner width",
+    "d_ff-512": "twice the inner width",
+    "dropout-0": "no dropout",
+    "smoothing-0": "no label smoothing",
+    "learned": "learned positions",
+    "dropout-0.1": "dropout of 0.1",
+    "untied": "three embeddings, untied",
+    "subwords-1000": "1,000 subwords",
+    "subwords-10000": "10,000 subwords",
+}
 ROWS_RUN = ["base", "heads-1", "layers-2", "dropout-0", "learned"]
 
 transformer = Experiment(
@@ -87,6 +109,7 @@ transformer = Experiment(
         Metric("bleu_change", digits=2, better="higher", title="BLEU, less the base's of the same seed"),
         Metric("bleu4", digits=2, better="higher", title="BLEU4, lower-cased tokens"),
         Metric("chrf", digits=2, better="higher", title="chrF"),
+        Metric("chrf_of_sentence", digits=0, better="higher", title="chrF of one sentence"),
         Metric("bleu_of_length", digits=1, better="higher", title="BLEU of sources of like length"),
         Metric("validation_bleu", digits=2, better="higher", title="BLEU, validation, greedy"),
         Metric("gradient", digits=3, title="gradient between positions, as a share of the one at distance 0"),
@@ -118,6 +141,7 @@ scores = transformer.stage("evaluate:score", name="scores", each=translations)
 growth = transformer.stage("evaluate:follow", name="growth", each=train)
 paths = transformer.stage("paths:walk", each=train)
 errors = transformer.stage("errors:count", each=translations)
+examples = transformer.stage("errors:show", name="examples", each=translations)
 rows = transformer.stage("train:fit", name="rows", row=ROWS_RUN, seed=range(3))
 row_translations = transformer.stage("evaluate:write", name="row-translations", each=rows)
 row_scores = transformer.stage("evaluate:score", name="row-scores", each=row_translations)
@@ -132,7 +156,7 @@ cost = transformer.stage("cost:count", row=list(ROWS))
 draw_rows = transformer.stage(
     "figures_rows:draw", name="figures-rows", over=[ablation, cost, row_growth, recurrent_growth]
 )
-draw = transformer.stage("figures:draw", over=[train, growth, scores, paths])
+draw = transformer.stage("figures:draw", over=[train, growth, scores, paths, recurrent_paths])
 demo = transformer.stage("demo:publish", over=[train])
 
 NAMES = {
@@ -206,4 +230,78 @@ def rules_of_thumb(measured, reported):
     for what in ("long words seen in training", "long words never seen"):
         row = {"what": what, "model": measured("right", stage="errors", what=what, by="model"), "people": "—"}
         rows.append(row | {"cases": measured("cases", stage="errors", what=what, by="model")})
+    return rows
+
+
+@transformer.table
+def translations_to_read(measured, reported):
+    """Translations of test sentences of 2016 by the model of seed 0, at fixed places in the order of their chrF."""
+    return [read(measured, name) for name in ("90 %", "75 %", "50 %", "25 %", "10 %")]
+
+
+@transformer.table
+def failures_to_read(measured, reported):
+    """The first test sentence of 2016 that fails each count, as the model of seed 0 translates it."""
+    failures = ("a colour is lost", "a number is lost", "the verb disagrees", "a compound is missed")
+    return [read(measured, name) for name in failures]
+
+
+def read(measured, name):
+    found = measured("chrf_of_sentence", stage="examples", example=name, seed=0)
+    texts = {column: found.keys[column.lower()] for column in ("English", "ours", "human")}
+    return {"which": name} | texts | {"chrF": found}
+
+
+def direction(verdict: str) -> str:
+    return {"less": "worse", "greater": "better", "equivalent": "no change"}.get(verdict, verdict)
+
+
+@transformer.table
+def rows_of_the_paper(measured, reported):
+    """Validation BLEU less that of the base with the same seed: as Table 3 of the paper has it, and here."""
+    margin = reported.margin("bleu_change")
+    rows = []
+    for row in ROWS_RUN[1:]:
+        published, ours = reported("bleu_change", row=row), measured("bleu_change", stage="ablation", row=row)
+        changes = list(ours.values.values())
+        same = compare(changes, margin).verdict == "equivalent"
+        here = "equivalent" if same else compare(changes).verdict
+        small = abs(published.value) <= margin
+        there = "equivalent" if small else "less" if published.value < 0 else "greater"
+        agrees = "undecided" if here == "undecided" else "as in the paper" if here == there else "otherwise"
+        rows.append(
+            {"what is changed": SAID[row], "paper": published, "here": ours, "n": str(len(changes))}
+            | {"here it is": direction(here), "in the paper": direction(there), "verdict": agrees}
+        )
+    return rows
+
+
+@transformer.table
+def rows_not_run(measured, reported):
+    """Rows that are declared and were not run: the operations of an update of each, and of its three runs."""
+    base = measured("update_cost", stage="cost", model="transformer", row="base")
+    rows = []
+    for row in ROWS:
+        if row in ROWS_RUN:
+            continue
+        cost = measured("update_cost", stage="cost", model="transformer", row=row)
+        ratio = next(iter(cost.values.values())) / next(iter(base.values.values()))
+        rows.append({"what is changed": SAID[row], "an update": cost, "times the base’s": f"{ratio:.2f}"})
+    return rows
+
+
+@transformer.table
+def recurrent_and_transformer(measured, reported):
+    """Transformer and recurrent baseline after the same short schedule, on validation sentences: averaged weights."""
+    rows = []
+    for name, stage, model in (
+        ("Transformer, base of the rows", "row-scores", "transformer"),
+        ("recurrent, with attention", "recurrent-scores", "recurrent"),
+    ):
+        at = {"split": "val", "row": "base"} | MAIN
+        rows.append(
+            {"model": name}
+            | {metric: measured(metric, stage=stage, **at) for metric in ("bleu", "chrf")}
+            | {"an update": measured("update_cost", stage="cost", model=model, row="base")}
+        )
     return rows

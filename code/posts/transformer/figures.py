@@ -28,7 +28,7 @@ def draw(run: Run) -> dict[str, Any]:
     draw_losses(run, made["train"])
     draw_growth(run, made["growth"])
     draw_lengths(run, made["scores"])
-    draw_paths(run, made["paths"])
+    draw_paths(run, made["paths"], made["recurrent-paths"])
     return {}
 
 
@@ -104,16 +104,21 @@ def draw_lengths(run: Run, scored: list[Input]) -> None:
         axes.set_ylabel("BLEU")
 
 
-def draw_paths(run: Run, walked: list[Input]) -> None:
+def draw_paths(run: Run, walked: list[Input], recurrent: list[Input]) -> None:
     """Gradients between positions against their distance, at initial weights and trained, a line a seed."""
-    with figure(run.figure("paths.svg"), height=3.2) as (_, axes):
-        for state, colour, above in (("initial", PALETTE[1], 9), ("trained", PALETTE[0], -11)):
-            curves = [[row for row in made.csv("paths.csv") if row["state"] == state] for made in walked]
-            for made, curve in zip(walked, curves, strict=True):
-                line = {"linewidth": 0.9, "alpha": 0.8, "label": f"_{state}, seed {made.keys['seed']}"}
+    with figure(run.figure("paths.svg"), height=3.6) as (_, axes):
+        for name, made, state, colour, above in (
+            ("Transformer", walked, "initial", PALETTE[1], 9),
+            ("Transformer", walked, "trained", PALETTE[0], 9),
+            ("recurrent", recurrent, "initial", PALETTE[3], 9),
+            ("recurrent", recurrent, "trained", PALETTE[2], 9),
+        ):
+            curves = [[row for row in other.csv("paths.csv") if row["state"] == state] for other in made]
+            for other, curve in zip(made, curves, strict=True):
+                line = {"linewidth": 0.9, "alpha": 0.8, "label": f"_{name}, {state}, seed {other.keys['seed']}"}
                 axes.plot(*columns(curve, "distance", "gradient"), color=colour, **line)
             last = curves[0][-1]
-            label(axes, f"Transformer, {state}", (last["distance"], last["gradient"]), (0, above), colour, "right")
+            label(axes, f"{name}, {state}", (last["distance"], last["gradient"]), (0, above), colour, "right")
         axes.margins(y=0.12)
         axes.set_yscale("log")
         axes.set_xlabel("distance between the positions, in subwords")

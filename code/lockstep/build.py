@@ -18,8 +18,9 @@ from lockstep.files import write_whole
 from lockstep.freshness import Freshness, State
 from lockstep.plan import ALL, Selection, cost, plan, within
 from lockstep.project import Post, Project
-from lockstep.resolve import Resolver, duration
+from lockstep.resolve import Resolver
 from lockstep.runner import Profile, run_stages
+from lockstep.wording import duration
 
 
 def build(project: Project, frozen: bool, budget: float | None = None, executor: Executor = HERE) -> None:

@@ -7,7 +7,8 @@ from typing import Any
 
 from lockstep.errors import LockstepError
 from lockstep.ledger import Provenance
-from lockstep.resolve import Resolver, duration
+from lockstep.resolve import Resolver
+from lockstep.wording import duration
 
 
 def colophon(resolver: Resolver) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from lockstep.measured import Measured, Measurements
 from lockstep.paper import Published, Reported
 from lockstep.project import Post
 from lockstep.statistics import Comparison
+from lockstep.wording import config_text, duration
 
 OF_A_POST = ("measured", "reported", "config", "claim")
 
@@ -134,17 +135,24 @@ class Resolver:
         return number.replace("-", "−") + (f" {metric.unit}" if metric and metric.unit else "")
 
     def _config(self, target: str, text: str) -> dict[str, Any]:
-        fields = self.freshness.experiment.fields
-        if target not in fields:
-            raise QueryError(f'the config has no field "{target}"{nearest(target, fields)}')
-        value = getattr(self.freshness.experiment.base, target)
-        setting, deviation = self.post.paper.config.get(target), self.post.paper.deviation_of(target)
-        if deviation:
+        experiment, (field, where) = self.freshness.experiment, query(target)
+        if field not in experiment.fields:
+            raise QueryError(f'the config has no field "{field}"{nearest(field, experiment.fields)}')
+        for key, name in where.items():
+            if key not in experiment.variants:
+                raise QueryError(f'there are no variants "{key}"{nearest(key, experiment.variants)}')
+            if name not in experiment.variants[key]:
+                raise QueryError(f'{key} has no variant "{name}"{nearest(name, experiment.variants[key])}')
+        value, usual = getattr(experiment.config_at(where), field), getattr(experiment.base, field)
+        setting, deviation = self.post.paper.config.get(field), self.post.paper.deviation_of(field)
+        if value != usual:
+            note = f"{', '.join(f'{key} {name}' for key, name in where.items())}; elsewhere {config_text(usual)}."
+        elif deviation:
             note = f"Deviation: {deviation.where} has {deviation.value}. {deviation.reason}"
         else:
             note = f"As in {setting.where}." + (f" {setting.note}" if setting.note else "") if setting else ""
-        shown = {"text": config_text(value), "field": target, "value": value, "note": note}
-        symbol = f"{self.freshness.experiment.config.__name__}.{target}"
+        shown = {"text": config_text(value), "field": field, "value": value, "note": note}
+        symbol = f"{self.freshness.experiment.config.__name__}.{field}"
         return shown | {"owner": self.post.slug, "code": self._declared(symbol)}
 
     def _declared(self, symbol: str) -> dict[str, Any]:
@@ -332,19 +340,3 @@ def query(target: str) -> tuple[str, dict[str, str]]:
             raise QueryError(f'"{pair}" is no selection: write key=value')
         where[unquote(key)] = unquote(value)
     return unquote(name), where
-
-
-def config_text(value: Any) -> str:
-    """A setting as prose writes it."""
-    if isinstance(value, (list, tuple)):
-        return ", ".join(config_text(item) for item in value)
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        return str(value)
-    return f"{value:,}".replace("-", "−") if isinstance(value, int) else f"{value:.10g}".replace("-", "−")
-
-
-def duration(seconds: float) -> str:
-    """Time as people say it."""
-    if seconds < 100:
-        return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"

@@ -15,7 +15,8 @@ from lockstep.freshness import Freshness, State
 from lockstep.ledger import describe
 from lockstep.plan import cost
 from lockstep.project import Post, Project
-from lockstep.resolve import Resolver, duration, query
+from lockstep.resolve import Resolver, query
+from lockstep.wording import duration
 
 
 def explain(post: Post, stage: str | None = None) -> Iterator[str]:

@@ -69,3 +69,16 @@ def test_one_post_may_read_every_kind_of_value_of_another(project):
     assert lockstep(project, "build", "--no-render").returncode == 0
     edit(project, "content/mini/paper.toml", "value = 225", "value = 226")
     assert 'content/other/index.md:5: stale snapshot: the prose says "225' in lockstep(project, "check").stderr
+
+
+def test_a_setting_may_be_that_of_a_variant(documented):
+    project, post = documented, "code/posts/mini/experiment.py"
+    edit(project, post, "Experiment(Config, ", 'Experiment(Config, variants={"row": {"wide": {"scale": 3.5}}}, ')
+    (project / "README.md").write_text("Scale [](config:mini/scale), and [](config:mini/scale?row=wide).\n")
+    done = lockstep(project, "build", "--no-render")
+    assert done.returncode == 0, done.stderr
+    assert "[2](config:mini/scale), and [3.5](config:mini/scale?row=wide)" in (project / "README.md").read_text()
+    edit(project, "README.md", "row=wide", "row=wid")
+    refused = lockstep(project, "check", "README.md")
+    assert refused.returncode == 1
+    assert 'README.md:1: row has no variant "wid"; did you mean "wide"?' in refused.stderr

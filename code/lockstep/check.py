@@ -26,7 +26,10 @@ def check_all(project: Project) -> list[Problem]:
 
 
 def check_document(document: Document) -> list[Problem]:
-    """Every problem of a Markdown file that is no post."""
+    """Every problem of a Markdown file that is no post; of one that is, what its text shows."""
+    project, slug = document.project, document.prose.parent.name
+    if slug in project.slugs and project.post(slug).prose == document.prose:
+        return sorted(set(_prose(project.post(slug))))
     prose = bindings.parse(document.prose.read_text(encoding="utf-8"))
     return sorted(set(_bound(document, prose, document.project.relative(document.prose))))
 

@@ -82,3 +82,11 @@ def test_a_setting_may_be_that_of_a_variant(documented):
     refused = lockstep(project, "check", "README.md")
     assert refused.returncode == 1
     assert 'README.md:1: row has no variant "wid"; did you mean "wide"?' in refused.stderr
+
+
+def test_the_text_of_a_post_is_checked_as_that_of_its_post(project):
+    assert lockstep(project, "check", "content/mini/index.md").returncode == 0
+    edit(project, "content/mini/index.md", "[2](config:scale)", "[3](config:scale)")
+    done = lockstep(project, "check", "content/mini/index.md")
+    assert done.returncode == 1
+    assert 'content/mini/index.md:5: stale snapshot: the prose says "3", scale is "2"' in done.stderr

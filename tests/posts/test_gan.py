@@ -1,12 +1,13 @@
 """The players and their game, against independent references."""
 
 import math
-from contextlib import contextmanager
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
+from fakerun import FakeRun
+from lockstep.errors import RunFailed
 from posts.gan.experiment import Config
 from posts.gan.model import Discriminator, Generator, Maxout, dropout_BX
 from posts.gan.train import (
@@ -35,42 +36,16 @@ def players(seed: int = 0, pixels: int = 36) -> tuple[Generator, Discriminator]:
     return Generator(5, 16, torch.full((pixels,), 0.3), rng), Discriminator(pixels, 8, 3, rng, spread=0.2)
 
 
-class FakeRun:
-    """Random images and a directory; `stop_after` interrupts the training after that epoch."""
+IMAGES = {"train_images": np.random.default_rng(0).integers(0, 256, (120, 6, 6), dtype=np.uint8)}
 
-    def __init__(self, directory, seed=0, stop_after=None, config=SMALL):
-        self.config, self.seed, self.directory, self.stop_after = config, seed, directory, stop_after
-        self.rows = []
 
-    def data(self, name):
-        assert name == "images"
-        return {"train_images": np.random.default_rng(0).integers(0, 256, (120, 6, 6), dtype=np.uint8)}
-
-    def resume(self):
-        path = self.directory / "checkpoint"
-        return path if path.exists() else None
-
-    @contextmanager
-    def checkpoint(self):
-        yield self.directory / "checkpoint"
-
-    def artefact(self, name):
-        return self.directory / name
-
-    def progress(self, done, total, **metrics):
-        if done == self.stop_after:
-            raise KeyboardInterrupt
-
-    def write_csv(self, name, rows):
-        self.rows = rows
-
-    def fail(self, reason):
-        raise ArithmeticError(reason)
+def faked(directory, config=SMALL, **options) -> FakeRun:
+    return FakeRun(directory, config, IMAGES, **options)
 
 
 def fitted(directory, **options):
     directory.mkdir(exist_ok=True)
-    run = FakeRun(directory, **options)
+    run = faked(directory, **options)
     fit(run)
     return (directory / "generator-4.safetensors").read_bytes(), run.rows
 
@@ -244,14 +219,14 @@ def test_resumed_training_equals_the_uninterrupted_one_bit_for_bit(tmp_path):
 
 
 def test_a_loss_that_is_not_finite_fails_the_run(tmp_path):
-    with pytest.raises(ArithmeticError, match="epoch"):
-        fit(FakeRun(tmp_path, config=replace(SMALL, learning_rate=float("inf"), precision="fp32")))
+    with pytest.raises(RunFailed, match="epoch"):
+        fit(faked(tmp_path, config=replace(SMALL, learning_rate=float("inf"), precision="fp32")))
 
 
 def test_keeping_the_discriminator_trains_the_same_pair_and_keeps_its_last_weights(tmp_path):
     generator, _ = fitted(tmp_path / "alone", config=LIVELY)
     (tmp_path / "both").mkdir()
-    run = FakeRun(tmp_path / "both", config=LIVELY)
+    run = faked(tmp_path / "both", config=LIVELY)
     fit_both(run)
     assert (tmp_path / "both" / "generator-4.safetensors").read_bytes() == generator
     kept = load_file(tmp_path / "both" / "discriminator.safetensors")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from lockstep.figures import MUTED, PALETTE, figure
 from lockstep.statistics import compare
 
-from posts.transformer.ablation import order
+from posts.transformer.ablation import BASE, order
 from posts.transformer.figures import columns, label, mean
 
 if TYPE_CHECKING:
@@ -25,9 +25,10 @@ def draw(run: Run) -> dict[str, Any]:
     for other in run.inputs:
         made.setdefault(other.stage, []).append(other)
     draw_rows(run, made["ablation"][0])
-    (base,) = [other for other in made["cost"] if other.keys["row"] == "base"]
+    (base,) = [other for other in made["cost"] if other.keys["row"] == BASE]
     costs = {row["model"]: row["update_cost"] for row in base.rows if "model" in row}
-    draw_quality(run, made["row-growth"], made["recurrent-growth"], costs)
+    ours, baseline = ([m for m in made[f"{name}-growth"] if m.keys["row"] == BASE] for name in ("row", "recurrent"))
+    draw_quality(run, ours, baseline, costs)
     return {}
 
 
@@ -37,16 +38,20 @@ def draw_rows(run: Run, differed: Input) -> None:
     for row in differed.rows:
         changed.setdefault(row["row"], []).append(row["bleu_change"])
     names = order(list(changed), changed)
-    with figure(run.figure("rows.svg"), height=0.9 + 0.27 * len(names)) as (_, axes):
+    found = {name: compare(changed[name]) for name in names}
+    theirs = {name: run.reported("bleu_change", row=name).value for name in names if name in IN_THE_PAPER}
+    table = [
+        {"row": name, "here": f.mean, "low": f.low, "high": f.high, "paper": theirs.get(name)}
+        for name, f in found.items()
+    ]
+    with figure(run.figure("rows.svg"), height=0.9 + 0.27 * len(names), data=table) as (_, axes):
         axes.axvline(0, color=MUTED, linewidth=0.8)
-        found = [compare(changed[name]) for name in names]
-        means, halves = [f.mean for f in found], [0 if f.high is None else f.high - f.mean for f in found]
+        means = [f.mean for f in found.values()]
+        halves = [0 if f.high is None else f.high - f.mean for f in found.values()]
         style = {"linestyle": "", "marker": "o", "markersize": 4, "capsize": 2, "linewidth": 1}
         axes.errorbar(means, range(len(names)), xerr=halves, color=PALETTE[0], label="here", **style)
-        known = [name for name in names if name in IN_THE_PAPER]
-        theirs = [(run.reported("bleu_change", row=name).value, names.index(name)) for name in known]
         ring = {"linestyle": "", "marker": "o", "markersize": 6, "markerfacecolor": "none", "color": PALETTE[1]}
-        axes.plot([x for x, _ in theirs], [y for _, y in theirs], label="in the paper", **ring)
+        axes.plot(list(theirs.values()), [names.index(name) for name in theirs], label="in the paper", **ring)
         axes.set_yticks(range(len(names)), names)
         axes.invert_yaxis()
         axes.legend(loc="lower right")

@@ -19,7 +19,7 @@ import torch
 from jinja2 import Environment, FileSystemLoader
 from lockstep.project import Project
 from lockstep.resolve import Resolver
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import expect
 from posts.gan.demo import COLUMNS, FRACTIONS, GAP, ROWS, load_discriminator, poster, publish
 from posts.gan.evaluate import load_generator
 from posts.gan.experiment import Config
@@ -54,16 +54,6 @@ def served(folder):
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{server.server_port}/"
         server.shutdown()
-
-
-@pytest.fixture(scope="module")
-def browser():
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    assert chromium, "these tests need Chromium: install your system's package"
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ import pytest
 import torch
 from captioner import Publishing, trained
 from jinja2 import Environment, FileSystemLoader
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import expect
 from posts.transformer.captions import captions
 from posts.transformer.data import encode, padded, read_subwords, train_subwords
 from posts.transformer.decode import Search, beam_search, length_penalty, steps_of
@@ -33,16 +33,11 @@ PATIENCE = 120_000  # milliseconds: a busy machine takes its time to compile and
 RUNTIME = "ort-wasm-simd-threaded.wasm.gzip"
 
 
-@pytest.fixture(scope="module")
-def browser():
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    assert chromium, "these tests need Chromium: install your system's package"
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        expect.set_options(timeout=PATIENCE)
-        yield browser
-        expect.set_options(timeout=5_000)  # Playwright's own
-        browser.close()
+@pytest.fixture(scope="module", autouse=True)
+def patience():
+    expect.set_options(timeout=PATIENCE)
+    yield
+    expect.set_options(timeout=5_000)  # Playwright's own
 
 
 @pytest.fixture(scope="module")

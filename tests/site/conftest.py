@@ -1,14 +1,12 @@
-"""The real site, built once for all processes of a test run, its server, and a browser."""
+"""The real site, built once for all processes of a test run, its server, and what npm installs."""
 
 import fcntl
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import sync_playwright
 from webpages import served
 
 ROOT = Path(__file__).parents[2]
@@ -55,17 +53,6 @@ def published(build) -> Path:
 def url(output):
     with served(output) as address:
         yield address
-
-
-@pytest.fixture(scope="module")
-def browser():
-    """One for each module: while Playwright runs, nothing else in the process can start an event loop."""
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    assert chromium, "these tests need Chromium: install your system's package"
-    with sync_playwright() as playwright:
-        launched = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        yield launched
-        launched.close()
 
 
 @pytest.fixture(scope="session")

@@ -14,6 +14,7 @@ from queue import SimpleQueue
 import pytest
 from mini import edit, lockstep
 from portfolio import PROSE, make
+from webpages import chromium
 
 SERVE = "from pathlib import Path; from lockstep.cli import guarded; from lockstep.site.livereload import serve; "
 SERVE += "import sys; sys.exit(guarded(lambda: serve(Path.cwd(), {port})))"
@@ -233,10 +234,7 @@ def test_a_port_that_is_taken_is_a_message(live, root):
 
 
 def test_the_page_in_a_browser_reloads_by_itself_under_the_policy_of_the_site(live, root):
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+    with chromium() as browser:
         page = browser.new_page()
         errors: list[str] = []
         page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
@@ -244,4 +242,3 @@ def test_the_page_in_a_browser_reloads_by_itself_under_the_policy_of_the_site(li
         append(root / PROSE, "\nSeen in the browser.\n")
         page.get_by_text("Seen in the browser.").wait_for(timeout=BOUND * 1000)
         assert errors == []
-        browser.close()

@@ -9,9 +9,9 @@ from lockstep.project import Project
 from lockstep.site import search
 from lockstep.site.generate import generate
 from mini import edit
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page
 from portfolio import make
-from webpages import served
+from webpages import chromium, served
 
 SLUGS = ("mini", "next", "far", "near")
 
@@ -32,10 +32,8 @@ def project(site, tmp_path) -> Path:
 
 @pytest.fixture
 def page() -> Iterator[Page]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
-        yield browser.new_page()
-        browser.close()
+    with chromium() as launched:
+        yield launched.new_page()
 
 
 def parts(root: Path) -> list[Path]:

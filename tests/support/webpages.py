@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import gzip
+import shutil
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,13 +13,24 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Browser, Dialog, Page, Request, Response
+from playwright.sync_api import Browser, Dialog, Page, Request, Response, sync_playwright
 
 WIDTHS = (360, 768, 1440)
 SCHEMES = ("light", "dark")
 HEIGHT = 900
 FRAMES = "async () => { for (let i = 0; i < 2; i++) await new Promise(requestAnimationFrame); }"
 REFERENCES = ("popovertarget", "interestfor", "for", "aria-labelledby", "aria-describedby", "aria-controls", "headers")
+
+
+@contextmanager
+def chromium() -> Iterator[Browser]:
+    """The system's browser. While Playwright runs, nothing else in the process can start an event loop."""
+    found = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    assert found, "these tests need Chromium: install your system's package"
+    with sync_playwright() as playwright:
+        launched = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
+        yield launched
+        launched.close()
 
 
 def every_page(output: Path) -> list[str]:

@@ -26,7 +26,7 @@ class Search:
     may be longer than its source."""
 
     width: int = 4
-    alpha: float = 0.6
+    alpha: float = 1.0
     longer: int = 50
 
 
@@ -84,8 +84,12 @@ def steps_of(model: Transformer) -> Begin:
 
 
 def length_penalty(length: int, alpha: float) -> float:
-    """((5 + length) / 6)^α, which divides a hypothesis's log-probability (Wu et al., 2016, equation 14)."""
-    return ((5 + length) / 6) ** alpha
+    """length^α, which divides a hypothesis's log-probability: at α = 1 the best mean over its tokens wins.
+
+    That is what fairseq does, and with it those whose result we reproduce. The paper (section 6.1) divides by
+    ((5 + length) / 6)^0.6 of Wu et al. (2016, equation 14), which favours short hypotheses more.
+    """
+    return length**alpha
 
 
 def limits(source_BS: Tensor, longer: int) -> Tensor:

@@ -113,8 +113,12 @@ def bleu4(translations: Sequence[str], references: Sequence[str]) -> float:
     return scorer.corpus_score(moses(translations, "de"), [moses(references, "de")]).score
 
 
+def tokens(texts: Sequence[str]) -> int:
+    return sum(len(line.split()) for line in moses(texts, "de"))
+
+
 def score(run: Run) -> list[dict[str, Any]]:
-    """BLEU, chrF and BLEU4 of every way on every split, then BLEU of the main way by the length of the source."""
+    """Scores and length of every way on every split, then BLEU of the main way by the length of the source."""
     made, arrays = run.inputs[0], run.data("captions")
     rows: list[dict[str, Any]] = []
     for number, split in enumerate(SPLITS, start=1):
@@ -132,6 +136,7 @@ def scores_of(made: Input, split: str, references: Sequence[str]) -> list[dict[s
         found = [line[way] for line in lines]
         measured = {"bleu": bleu(found, references), "chrf": chrf(found, references)}
         measured["bleu4"] = bleu4(found, references)
+        measured["relative_length"] = 100 * tokens(found) / tokens(references)
         rows.append({"split": split, "weights": weights, "search": search} | measured)
     return rows
 

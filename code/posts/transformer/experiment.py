@@ -37,7 +37,7 @@ class Config:
     keep_every: int = 1000
     report_every: int = 250
     beam: int = 5
-    length_penalty: float = 0.6
+    length_penalty: float = 1.0
     longer: int = 50
     decode_rows: int = 500
     farthest: int = 12
@@ -109,6 +109,7 @@ transformer = Experiment(
         Metric("bleu_change", digits=2, better="higher", title="BLEU, less the base's of the same seed"),
         Metric("bleu4", digits=2, better="higher", title="BLEU4, lower-cased tokens"),
         Metric("chrf", digits=2, better="higher", title="chrF"),
+        Metric("relative_length", unit="%", digits=1, title="tokens of the translations, of those of the human ones"),
         Metric("chrf_of_sentence", digits=0, better="higher", title="chrF of one sentence"),
         Metric("bleu_of_length", digits=1, better="higher", title="BLEU of sources of like length"),
         Metric("validation_bleu", digits=2, better="higher", title="BLEU, validation, greedy"),
@@ -194,10 +195,11 @@ def reported_and_reproduced(measured, reported):
 
 @transformer.table
 def scores_by_split(measured, reported):
-    """Three scores of the averaged weights under beam search, on each split."""
+    """Three scores of the averaged weights under beam search, on each split, and how long the translations are."""
     return [
         {"sentences": name}
         | {metric: measured(metric, stage="scores", split=split, **MAIN) for metric in ("bleu", "bleu4", "chrf")}
+        | {"length": measured("relative_length", stage="scores", split=split, **MAIN)}
         for split, name in NAMES.items()
     ]
 

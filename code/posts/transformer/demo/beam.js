@@ -1,4 +1,4 @@
-// Beam search as in decode.py: the best finished hypothesis under log p / ((5 + length) / 6)^α.
+// Beam search as in decode.py: the best finished hypothesis under log p / length^α.
 
 /** The n likeliest tokens of one row of logits, likeliest first: [token, log-probability] each. */
 function likeliest(logits, n) {
@@ -30,7 +30,7 @@ export async function beamSearch(step, { start, end, beam, length_penalty: alpha
     candidates.sort((a, b) => b.log_p - a.log_p);
     const grown = candidates.slice(0, 2 * beam).map(({ row, token, log_p }, rank) => {
       const { tokens, maps } = live[row], ended = token === end;
-      const score = log_p / ((5 + length) / 6) ** alpha;
+      const score = log_p / length ** alpha;
       return { row, log_p, score, ended, rank, tokens: ended ? tokens : [...tokens, token], maps: [...maps, map(row)] };
     });
     for (const one of grown.filter(({ ended, rank }) => ended && rank < beam)) {

@@ -67,6 +67,7 @@ def test_each_way_is_scored_by_itself_and_lengths_apart():
     made = Made([wanted[0], "etwas anderes steht hier ."])
     rows = {(row["weights"], row["search"]): row for row in scores_of(made, "val", wanted)}  # pyright: ignore
     assert rows["averaged", "beam"]["bleu"] == rows["last", "beam"]["bleu"] > rows["last", "greedy"]["bleu"]
+    assert rows["averaged", "beam"]["relative_length"] == pytest.approx(100 * (7 + 5) / (7 + 9))
     short, long = by_length(made, "val", sources, wanted)  # pyright: ignore
     assert (short["length"], short["sentences"], short["bleu_of_length"]) == ("1–8", 1, pytest.approx(100))
     assert (long["length"], long["sentences"]) == ("9–11", 1) and long["bleu_of_length"] < 20

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from posts.transformer.model import Transformer
 
 SPLITS = ("val", "test_2016_flickr", "test_2017_flickr", "test_2017_mscoco")
+VALIDATION = SPLITS[:1]
 WAYS = {  # column of the table of translations: weights, and how they are searched
     "averaged_beam": ("averaged", "beam"),
     "averaged_greedy": ("averaged", "greedy"),
@@ -65,7 +66,14 @@ def write(run: Run) -> list[dict[str, Any]]:
     return write_with(run, steps_from)
 
 
-def write_with(run: Run, steps: Callable[[Config, Path], Begin]) -> list[dict[str, Any]]:
+def write_validation(run: Run) -> list[dict[str, Any]]:
+    """`write` of the validation sentences alone: what is only compared with its like never sees a test sentence."""
+    return write_with(run, steps_from, VALIDATION)
+
+
+def write_with(
+    run: Run, steps: Callable[[Config, Path], Begin], splits: Sequence[str] = SPLITS
+) -> list[dict[str, Any]]:
     """`write` for any model: `steps` makes one from the settings and a file of weights."""
     config, made = run.config, run.inputs[0]
     torch.set_num_threads(1)
@@ -74,7 +82,7 @@ def write_with(run: Run, steps: Callable[[Config, Path], Begin]) -> list[dict[st
     widths = {"beam": config.beam, "greedy": 1}
     searches = {name: Search(width, config.length_penalty, config.longer) for name, width in widths.items()}
     arrays = run.data("captions")
-    for number, split in enumerate(SPLITS, start=1):
+    for number, split in enumerate(splits, start=1):
         texts = sentences(arrays, f"{split}_en")
         columns = {
             way: translate(
@@ -84,7 +92,7 @@ def write_with(run: Run, steps: Callable[[Config, Path], Begin]) -> list[dict[st
         }
         lines = [{way: column[i] for way, column in columns.items()} for i in range(len(texts))]
         run.write_csv(f"{split}.csv", lines)
-        run.progress(number, len(SPLITS))
+        run.progress(number, len(splits))
     return []
 
 
@@ -119,13 +127,22 @@ def tokens(texts: Sequence[str]) -> int:
 
 def score(run: Run) -> list[dict[str, Any]]:
     """Scores and length of every way on every split, then BLEU of the main way by the length of the source."""
+    return score_on(run, SPLITS)
+
+
+def score_validation(run: Run) -> list[dict[str, Any]]:
+    """`score` of what `write_validation` wrote."""
+    return score_on(run, VALIDATION)
+
+
+def score_on(run: Run, splits: Sequence[str]) -> list[dict[str, Any]]:
     made, arrays = run.inputs[0], run.data("captions")
     rows: list[dict[str, Any]] = []
-    for number, split in enumerate(SPLITS, start=1):
+    for number, split in enumerate(splits, start=1):
         references = sentences(arrays, f"{split}_de")
         rows += scores_of(made, split, references)
         rows += by_length(made, split, sentences(arrays, f"{split}_en"), references)
-        run.progress(number, len(SPLITS))
+        run.progress(number, len(splits))
     return rows
 
 

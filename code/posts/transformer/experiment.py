@@ -99,7 +99,7 @@ SAID = {  # what a row changes, in words
     "subwords-1000": "1,000 subwords",
     "subwords-10000": "10,000 subwords",
 }
-ROWS_RUN = ["base", "heads-1", "layers-2", "dropout-0", "learned"]
+ROWS_RUN = ["base", "heads-1", "layers-2", "dropout-0"]
 
 transformer = Experiment(
     Config,
@@ -144,12 +144,12 @@ paths = transformer.stage("paths:walk", each=train)
 errors = transformer.stage("errors:count", each=translations)
 examples = transformer.stage("errors:show", name="examples", each=translations)
 rows = transformer.stage("train:fit", name="rows", row=ROWS_RUN, seed=range(3))
-row_translations = transformer.stage("evaluate:write", name="row-translations", each=rows)
-row_scores = transformer.stage("evaluate:score", name="row-scores", each=row_translations)
+row_translations = transformer.stage("evaluate:write_validation", name="row-translations", each=rows)
+row_scores = transformer.stage("evaluate:score_validation", name="row-scores", each=row_translations)
 row_growth = transformer.stage("evaluate:follow", name="row-growth", each=rows)
 recurrent = transformer.stage("recurrent:fit", row=["base"], seed=range(3))
 recurrent_translations = transformer.stage("recurrent:write", name="recurrent-translations", each=recurrent)
-recurrent_scores = transformer.stage("evaluate:score", name="recurrent-scores", each=recurrent_translations)
+recurrent_scores = transformer.stage("evaluate:score_validation", name="recurrent-scores", each=recurrent_translations)
 recurrent_growth = transformer.stage("recurrent:follow", name="recurrent-growth", each=recurrent)
 recurrent_paths = transformer.stage("paths:walk_recurrent", name="recurrent-paths", each=recurrent)
 ablation = transformer.stage("ablation:differ", over=[row_scores, recurrent_scores])

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from posts.transformer.decode import Begin
-from posts.transformer.evaluate import follow_with, write_with
+from posts.transformer.evaluate import VALIDATION, follow_with, write_with
 from posts.transformer.model import PAD, dropout, linear, padding_mask
 from posts.transformer.train import optimise, prepare
 
@@ -156,8 +156,8 @@ def steps_from(config: Config, path: Path) -> Begin:
 
 
 def write(run: Run) -> list[dict[str, Any]]:
-    """`evaluate.write` for a recurrent model."""
-    return write_with(run, steps_from)
+    """`evaluate.write_validation` for a recurrent model."""
+    return write_with(run, steps_from, VALIDATION)
 
 
 def follow(run: Run) -> list[dict[str, Any]]:

@@ -43,6 +43,7 @@ def drawn(tmp_path_factory):
         reported=lambda metric, row: SimpleNamespace(value={"heads-1": -0.9}[row]),
     )
     figures_rows.draw(run)  # pyright: ignore
+    figures_rows.draw_costs(run)  # pyright: ignore
     return {name: list(csv.DictReader((folder / f"{name}.csv").read_text().splitlines())) for name in FIGURES}
 
 

@@ -147,17 +147,10 @@ rows = transformer.stage("train:fit", name="rows", row=ROWS_RUN, seed=range(3))
 row_translations = transformer.stage("evaluate:write_validation", name="row-translations", each=rows)
 row_scores = transformer.stage("evaluate:score_validation", name="row-scores", each=row_translations)
 row_growth = transformer.stage("evaluate:follow", name="row-growth", each=rows)
-recurrent = transformer.stage("recurrent:fit", row=["base"], seed=range(3))
-recurrent_translations = transformer.stage("recurrent:write", name="recurrent-translations", each=recurrent)
-recurrent_scores = transformer.stage("evaluate:score_validation", name="recurrent-scores", each=recurrent_translations)
-recurrent_growth = transformer.stage("recurrent:follow", name="recurrent-growth", each=recurrent)
-recurrent_paths = transformer.stage("paths:walk_recurrent", name="recurrent-paths", each=recurrent)
-ablation = transformer.stage("ablation:differ", over=[row_scores, recurrent_scores])
+ablation = transformer.stage("ablation:differ", over=[row_scores])
 cost = transformer.stage("cost:count", row=list(ROWS))
-draw_rows = transformer.stage(
-    "figures_rows:draw", name="figures-rows", over=[ablation, cost, row_growth, recurrent_growth]
-)
-draw = transformer.stage("figures:draw", over=[train, growth, scores, paths, recurrent_paths])
+draw_rows = transformer.stage("figures_rows:draw", name="figures-rows", over=[ablation])
+draw = transformer.stage("figures:draw", over=[train, growth, scores, paths])
 demo = transformer.stage("demo:publish", over=[train])
 
 NAMES = {
@@ -289,21 +282,4 @@ def rows_not_run(measured, reported):
         cost = measured("update_cost", stage="cost", model="transformer", row=row)
         ratio = next(iter(cost.values.values())) / next(iter(base.values.values()))
         rows.append({"what is changed": SAID[row], "an update": cost, "times the base’s": f"{ratio:.2f}"})
-    return rows
-
-
-@transformer.table
-def recurrent_and_transformer(measured, reported):
-    """Transformer and recurrent baseline after the same short schedule, on validation sentences: averaged weights."""
-    rows = []
-    for name, stage, model in (
-        ("Transformer, base of the rows", "row-scores", "transformer"),
-        ("recurrent, with attention", "recurrent-scores", "recurrent"),
-    ):
-        at = {"split": "val", "row": "base"} | MAIN
-        rows.append(
-            {"model": name}
-            | {metric: measured(metric, stage=stage, **at) for metric in ("bleu", "chrf")}
-            | {"an update": measured("update_cost", stage="cost", model=model, row="base")}
-        )
     return rows

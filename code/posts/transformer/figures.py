@@ -28,7 +28,7 @@ def draw(run: Run) -> dict[str, Any]:
     draw_losses(run, made["train"])
     draw_growth(run, made["growth"])
     draw_lengths(run, made["scores"])
-    draw_paths(run, made["paths"], made["recurrent-paths"])
+    draw_paths(run, made["paths"], made.get("recurrent-paths", []))
     return {}
 
 
@@ -107,12 +107,13 @@ def draw_lengths(run: Run, scored: list[Input]) -> None:
 def draw_paths(run: Run, walked: list[Input], recurrent: list[Input]) -> None:
     """Gradients between positions against their distance, at initial weights and trained, a line a seed."""
     with figure(run.figure("paths.svg"), height=3.6) as (_, axes):
-        for name, made, state, colour, above in (
-            ("Transformer", walked, "initial", PALETTE[1], 9),
-            ("Transformer", walked, "trained", PALETTE[0], 9),
-            ("recurrent", recurrent, "initial", PALETTE[3], 9),
-            ("recurrent", recurrent, "trained", PALETTE[2], 9),
-        ):
+        shown = [("Transformer", walked, "initial", PALETTE[1], 9), ("Transformer", walked, "trained", PALETTE[0], -11)]
+        if recurrent:
+            shown += [
+                ("recurrent", recurrent, "initial", PALETTE[3], 9),
+                ("recurrent", recurrent, "trained", PALETTE[2], 9),
+            ]
+        for name, made, state, colour, above in shown:
             curves = [[row for row in other.csv("paths.csv") if row["state"] == state] for other in made]
             for other, curve in zip(made, curves, strict=True):
                 line = {"linewidth": 0.9, "alpha": 0.8, "label": f"_{name}, {state}, seed {other.keys['seed']}"}

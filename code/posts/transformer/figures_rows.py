@@ -20,11 +20,16 @@ IN_THE_PAPER = (  # rows that table 3 of the paper has
 
 
 def draw(run: Run) -> dict[str, Any]:
-    """Draw both. Reads the differences, the growth of the base row and of the baseline, and what an update costs."""
+    """What each row changes. Reads the paired differences."""
+    draw_rows(run, run.inputs[0])
+    return {}
+
+
+def draw_costs(run: Run) -> dict[str, Any]:
+    """Quality against cost. Reads the growth of the base row and of the baseline, and what an update costs."""
     made: dict[str, list[Input]] = {}
     for other in run.inputs:
         made.setdefault(other.stage, []).append(other)
-    draw_rows(run, made["ablation"][0])
     (base,) = [other for other in made["cost"] if other.keys["row"] == BASE]
     costs = {row["model"]: row["update_cost"] for row in base.rows if "model" in row}
     ours, baseline = ([m for m in made[f"{name}-growth"] if m.keys["row"] == BASE] for name in ("row", "recurrent"))

@@ -162,6 +162,24 @@ NAMES = {
 MAIN = {"weights": "averaged", "search": "beam"}
 
 
+@transformer.claim("greater")
+def without_dropout_it_learns_faster(measured):
+    """On the short schedule, the model without dropout is ahead of the base."""
+    return measured("bleu_change", stage="ablation", row="dropout-0"), 0
+
+
+@transformer.claim("greater")
+def two_layers_learn_faster(measured):
+    """On the short schedule, two layers are ahead of the base's four."""
+    return measured("bleu_change", stage="ablation", row="layers-2"), 0
+
+
+@transformer.claim("undecided")
+def one_head_is_undecided(measured):
+    """Whether one head is ahead of four on the short schedule, three seeds do not tell."""
+    return measured("bleu_change", stage="ablation", row="heads-1"), 0
+
+
 @transformer.table
 def reported_and_reproduced(measured, reported):
     """BLEU4 of lower-cased tokens on the test sentences of 2016, reported and reproduced."""

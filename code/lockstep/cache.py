@@ -1,8 +1,8 @@
 """What was verified and rendered before, under a key of everything that it came from.
 
 The key of a post covers the bytes of its code, prose, results and figures, of the engine, and of what the prose of all
-posts shares (theme partials, settings, references); that of its pages of code only the code and the engine. No time
-stamps. A post that reads another's ledger or code is never cached.
+posts shares (theme partials, references, and those settings that prose has seen); that of its pages of code only the
+code and the engine. No time stamps. A post that reads another's ledger or code is never cached.
 Entries lie in .lockstep/cache, outside git; without them everything is worked out again.
 """
 
@@ -44,7 +44,7 @@ class Cache:
         it: only the partials that the reader of prose can see."""
         folders = [self.root / "theme" / "templates" / name for name in PARTIALS]
         paths = [path for folder in folders for path in sorted(folder.rglob("*.html"))]
-        paths += [self.root / name for name in ("pelicanconf.py", "publishconf.py", "site.toml", "theme/vendor.toml")]
+        paths += [self.root / name for name in ("pelicanconf.py", "publishconf.py", "theme/vendor.toml")]
         paths += [self.root / "content" / "references.bib", self.root / "code" / "posts" / "__init__.py"]
         return self._digest(self.engine, paths)
 
@@ -55,11 +55,14 @@ class Cache:
                 _add(digest, path, path.read_bytes())
         return digest.digest()
 
-    def key(self, slug: str) -> str:
-        """The digest of everything that a post depends on, or "" where that is not all in its own folders."""
+    def key(self, slug: str, settings: str = "") -> str:
+        """The digest of everything that a post depends on, or "" where that is not all in its own folders.
+
+        `settings` are the values of the site's settings that what is kept has seen.
+        """
         if slug not in self._keys:
             self._keys[slug] = self._key(slug)
-        return self._keys[slug]
+        return _with(self._keys[slug], settings)
 
     def code_key(self, slug: str) -> str:
         """The digest of the files of a post's code, which is all that their own pages depend on."""
@@ -89,13 +92,17 @@ class Cache:
         except (OSError, ValueError, KeyError, TypeError):
             return None
 
-    def put(self, kind: str, slug: str, key: str, value: Any) -> None:
+    def put(self, kind: str, slug: str, key: str, value: Any, settings: str = "") -> None:
         """Keep a value, unless the post has changed since its key was taken, or nothing can be written here."""
-        if not key or key not in (self._key(slug), self.code_key(slug)):
+        if not key or key not in (_with(self._key(slug), settings), self.code_key(slug)):
             return
         entry = json.dumps({"key": key, "value": value}).encode()
         with suppress(OSError):
             write_whole(self.folder / f"{slug}.{kind}.json", entry, lasting=False)  # a torn entry is no entry
+
+
+def _with(key: str, settings: str) -> str:
+    return hashlib.sha256(f"{key}\0{settings}".encode()).hexdigest() if key and settings else key
 
 
 def _files(folder: str) -> list[Path]:

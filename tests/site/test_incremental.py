@@ -133,6 +133,7 @@ EDITS: dict[str, Callable[[Path, int], None]] = {
     "the style": lambda root, number: append(root, "theme/static/css/site.css", f"\np {{ margin: {number}px }}\n"),
     "a script": lambda root, number: append(root, "theme/static/js/site.js", f"\n// {number}\n"),
     "the site's name": line("site.toml", "name =", 'name = "Site {number}"'),
+    "where the code is": line("site.toml", "source =", 'source = "https://code.example/{number}"'),
     "the settings": line("pelicanconf.py", "DEFAULT_DATE_FORMAT", 'DEFAULT_DATE_FORMAT = "%Y-%m {number}"'),
     "the ledger": another_run,
     "a figure": another_figure,

@@ -47,6 +47,7 @@ class Reader(MarkdownReader):
         self.extension = Bindings(self.render)
         markdown = self.settings["MARKDOWN"]
         own = {**markdown, "extensions": [*markdown["extensions"], self.extension, Notes()]}
+        self.seen = repr((markdown, self.settings.get("SOURCE_URL"), self.settings["THEME"]))  # of all settings
         self.settings = {**self.settings, "MARKDOWN": own}
 
     def read(self, source_path: str) -> tuple[str, dict[str, Any]]:
@@ -57,7 +58,7 @@ class Reader(MarkdownReader):
         post = self.project.post(slug) if path.name == "index.md" and slug in self.project.slugs else None
         page = Page(slug, post, self.bibliography)
         self.extension.page = page
-        key = self.project.cache.key(slug) if post else ""
+        key = self.project.cache.key(slug, self.seen) if post else ""
         kept = self.project.cache.get("page", slug, key)
         try:
             content, metadata, shown = self.again(kept) if kept else self.anew(path, page, source_path)
@@ -69,7 +70,7 @@ class Reader(MarkdownReader):
             raise
         if not kept:
             entry = {"content": content, "meta": self.meta, "summary": str(metadata.get("summary", "")), "shown": shown}
-            self.project.cache.put("page", slug, key, entry)
+            self.project.cache.put("page", slug, key, entry, self.seen)
         read.add(path)
         return content, {**metadata, "lockstep": shown}
 

@@ -49,7 +49,7 @@ def draw_rows(run: Run, differed: Input) -> None:
         {"row": name, "here": f.mean, "low": f.low, "high": f.high, "paper": theirs.get(name)}
         for name, f in found.items()
     ]
-    with figure(run.figure("rows.svg"), height=0.9 + 0.27 * len(names), data=table) as (_, axes):
+    with figure(run.figure("rows.svg"), height=1.2 + 0.27 * len(names), data=table) as (_, axes):
         axes.axvline(0, color=MUTED, linewidth=0.8)
         means = [f.mean for f in found.values()]
         halves = [0 if f.high is None else f.high - f.mean for f in found.values()]
@@ -58,8 +58,8 @@ def draw_rows(run: Run, differed: Input) -> None:
         ring = {"linestyle": "", "marker": "o", "markersize": 6, "markerfacecolor": "none", "color": PALETTE[1]}
         axes.plot(list(theirs.values()), [names.index(name) for name in theirs], label="in the paper", **ring)
         axes.set_yticks(range(len(names)), names)
-        axes.invert_yaxis()
-        axes.legend(loc="lower right")
+        axes.set_ylim(len(names) - 0.5, -0.5)
+        axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2)
         axes.set_xlabel("BLEU, less the base's")
 
 

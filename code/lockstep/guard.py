@@ -129,17 +129,17 @@ def traced(source: Source) -> Iterator[set[tuple[str, int, str]]]:
     executed: set[tuple[str, int, str]] = set()
     roots = (str(source.root / "posts") + os.sep,)
 
-    def note(frame: FrameType, event: str, arg: Any) -> None:
-        """Called at each call of a Python function, and for nothing inside it, since it returns None."""
+    def note(frame: FrameType, event: str, arg: Any) -> Any:
+        """Called at each call of a Python function; inside it only who traced before (a debugger) is called."""
         code = frame.f_code
-        if id(code) in seen or _watch.paused:  # makers of data count by what they make
-            return
-        if code.co_flags & CO_OPTIMIZED or code.co_name == "<module>":  # no bodies of classes
+        # makers of data count by what they make; bodies of classes do not
+        if id(code) not in seen and not _watch.paused and (code.co_flags & CO_OPTIMIZED or code.co_name == "<module>"):
             seen[id(code)] = code  # kept, so that no other gets its id; a hash would read all of it each time
             if code.co_filename.startswith(roots):
                 path = Path(code.co_filename).relative_to(source.root).with_suffix("")
                 parts = path.parts[:-1] if path.name == "__init__" else path.parts
                 executed.add((".".join(parts), code.co_firstlineno, code.co_name))
+        return previous(frame, event, arg) if previous else None
 
     previous = sys.gettrace()
     sys.settrace(note)

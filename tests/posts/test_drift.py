@@ -26,6 +26,8 @@ ALONE = {
     "test_an_undeclared_file_read_by_a_stage_is_an_error_and_records_nothing",
     "test_a_swallowed_undeclared_read_is_an_error_too",
     "test_an_edit_of_the_engine_runs_again_exactly_what_names_it",
+    "test_a_stage_may_look_for_installed_packages",
+    "test_the_smoke_profile_refuses_code_that_no_fingerprint_covers",
 }
 
 

@@ -69,8 +69,8 @@ SPOILT = {
     "color-contrast": "document.querySelector('main p').style.color = 'light-dark(#ddd, #333)'",
     "label": "document.querySelector('main').append(document.createElement('input'))",
     "heading-order": "document.querySelector('h1').insertAdjacentHTML('afterend', '<h5>x</h5>')",
-    "target-size": """document.querySelector('main').insertAdjacentHTML('beforeend',
-        '<p>' + '<a style="font-size: 6px; display: inline-block" href="/">x</a>'.repeat(2) + '</p>')""",
+    "target-size": """document.querySelector('main').insertAdjacentHTML('beforeend', '<div style="display: flex">' +
+        '<button aria-label="x" style="width: 9px; height: 9px; padding: 0"></button>'.repeat(3) + '</div>')""",
     "link-name": "document.querySelector('main').insertAdjacentHTML('beforeend', '<a href=\"/\"></a>')",
 }
 

@@ -69,8 +69,11 @@ SPOILT = {
     "color-contrast": "document.querySelector('main p').style.color = 'light-dark(#ddd, #333)'",
     "label": "document.querySelector('main').append(document.createElement('input'))",
     "heading-order": "document.querySelector('h1').insertAdjacentHTML('afterend', '<h5>x</h5>')",
-    "target-size": """document.querySelector('main').insertAdjacentHTML('beforeend', '<div style="display: flex">' +
-        '<button aria-label="x" style="width: 9px; height: 9px; padding: 0"></button>'.repeat(3) + '</div>')""",
+    "target-size": """for (let i = 0; i < 3; i++) {
+        const small = Object.assign(document.createElement("button"), { ariaLabel: "x" });
+        small.style.cssText = "width: 9px; height: 9px; padding: 0";
+        document.querySelector("main").append(small);
+    }""",
     "link-name": "document.querySelector('main').insertAdjacentHTML('beforeend', '<a href=\"/\"></a>')",
 }
 

@@ -139,7 +139,7 @@ def traced(source: Source) -> Iterator[set[tuple[str, int, str]]]:
                 path = Path(code.co_filename).relative_to(source.root).with_suffix("")
                 parts = path.parts[:-1] if path.name == "__init__" else path.parts
                 executed.add((".".join(parts), code.co_firstlineno, code.co_name))
-        return previous(frame, event, arg) if previous else None
+        return previous(frame, event, arg) if previous else None  # pyright: ignore[reportArgumentType]
 
     previous = sys.gettrace()
     sys.settrace(note)

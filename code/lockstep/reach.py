@@ -76,15 +76,24 @@ class _Walk:
                 self.want_subclasses()
         result = Reach(via=self.via, executed=set(self.executed))
         for module_name, name in self.reached:
-            module = self.module(module_name)
-            nodes = [statement.node for statement in module.bound.get(name, []) if not _imports(statement.node)]
-            told = [str(alias) for alias in module.aliases.get(name, [])]
-            result.symbols[f"{module_name}:{name}"] = digest_value([digest_syntax(nodes, self.docstrings), told])
+            result.symbols[f"{module_name}:{name}"] = self.digest(self.module(module_name), name)
         for module_name in self.executed:
-            effects = [statement.node for statement in self.module(module_name).effects]
-            if effects and not is_declaration(module_name):
-                result.symbols[f"{module_name}#effects"] = digest_syntax(effects, self.docstrings)
+            module = self.module(module_name)
+            if module.effects and not is_declaration(module_name):
+                result.symbols[f"{module_name}#effects"] = self.digest(module, "#effects")
         return result
+
+    def digest(self, module: Module, name: str) -> str:
+        """Of what binds a name, or of a module's effects; computed once for all stages that reach it."""
+        key = name, self.docstrings
+        if key not in module.digests:
+            if name == "#effects":
+                module.digests[key] = digest_syntax([each.node for each in module.effects], self.docstrings)
+            else:
+                nodes = [each.node for each in module.bound.get(name, []) if not _imports(each.node)]
+                told = [str(alias) for alias in module.aliases.get(name, [])]
+                module.digests[key] = digest_value([digest_syntax(nodes, self.docstrings), told])
+        return module.digests[key]
 
     def module(self, name: str) -> Module:
         module = self.source.module(name)

@@ -65,6 +65,7 @@ class Module:
     aliases: dict[str, list[Alias]] = field(default_factory=dict)
     stars: list[str] = field(default_factory=list)
     imports: list[Alias] = field(default_factory=list)
+    digests: dict[tuple[str, bool], str] = field(default_factory=dict)  # of names, without docstrings or with them
 
     @property
     def package(self) -> str:

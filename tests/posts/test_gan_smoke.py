@@ -5,11 +5,12 @@ import inspect
 import random
 import shutil
 import sys
+from contextlib import nullcontext
 from itertools import islice
 from pathlib import Path
 
 import pytest
-from lockstep import build, runner
+from lockstep import build, guard, runner
 from lockstep.project import Project
 from lockstep.reach import reach
 from lockstep.source import Source
@@ -61,8 +62,10 @@ def test_the_whole_path_runs_on_small_data_and_leaves_the_content_alone(smoke):
     assert len([place for place in figures if place.endswith(".csv")]) == 9, "pictures have no table"
 
 
-def test_two_smoke_runs_give_the_same_rows_and_figures(smoke, tmp_path):
+def test_two_smoke_runs_give_the_same_rows_and_figures(smoke, tmp_path, monkeypatch):
+    """The second is not traced: that changes nothing, and takes half the time."""
     done, _ = smoke
+    monkeypatch.setattr(guard, "traced", lambda source: nullcontext(set()))
     again = build.smoke(Project.find(ROOT).post("gan"), folder=tmp_path)
     assert [(line.rows, line.artefacts, line.outputs) for line in again] == [
         (line.rows, line.artefacts, line.outputs) for line in done

@@ -108,10 +108,16 @@ class Table:
     rows: Callable[..., list[dict[str, Any]]]
 
 
+def smaller(declared: Sequence[Any], asked: Sequence[Any]) -> tuple[Any, ...]:
+    """What a smoke grid leaves of a stage's values: its own of those asked for; where it has none of them, all of them."""
+    return tuple(value for value in declared if value in asked) or tuple(asked)
+
+
 @dataclass(eq=False)
 class Experiment:
     """All that one post declares. `config` is its frozen dataclass; `smoke` says what the smoke profile replaces:
-    {"config": {field: value}, "data": {name: dataset}, "grid": {key: values}, "variants": as below}.
+    {"config": {field: value}, "data": {name: dataset}, "grid": {key: values}, "variants": as below}. A stage whose own
+    values of a key are among those of the smoke grid keeps to its own.
 
     `variants` names settings that change together: {"row": {"base": {}, "one-head": {"heads": 1, "d_k": 128}}} makes
     `row` a grid key whose values are those names, for ablations that change one thing at a time.
@@ -158,7 +164,7 @@ class Experiment:
         small.claims, small.tables = self.claims, self.tables
         grids = {"seed": [0], **self.smoke.get("grid", {})}
         for stage in self.stages.values():
-            grid = {key: tuple(grids.get(key, values)) for key, values in stage.grid.items()}
+            grid = {key: smaller(values, grids.get(key, values)) for key, values in stage.grid.items()}
             each = small.stages[stage.each.name] if stage.each else None
             over = tuple(small.stages[other.name] for other in stage.over)
             small.stages[stage.name] = dataclasses.replace(stage, grid=grid, each=each, over=over)

@@ -125,7 +125,7 @@ class Freshness:
         return [entry.value, entry.plus_minus]
 
     def data_now(self, read: Mapping[str, str]) -> dict[str, str]:
-        return {name: self.experiment.data[name].digest if name in self.experiment.data else "" for name in read}
+        return {name: self.post.data_digest(name) for name in read}
 
     def upstream_now(self, stage: Stage, keys: Keys, line: Line) -> list[dict[str, Any]]:
         """What the run would record of its upstream runs today, reading of each what it read then."""

@@ -15,9 +15,10 @@ import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from cProfile import Profile
 from inspect import CO_OPTIMIZED
 from pathlib import Path
-from types import CodeType, FrameType
+from types import CodeType
 from typing import Any
 
 from lockstep.errors import LockstepError
@@ -27,6 +28,7 @@ from lockstep.source import Source
 # imports, and libraries that show or inspect source lines: of code that the fingerprint covers
 READERS_OF_CODE = ("tokenize", "linecache", "importlib._bootstrap_external", "_frozen_importlib_external")
 
+ONE_FOR_EACH_THREAD = sys.version_info < (3, 12)  # since then, a profiler sees every thread
 METADATA = (".egg-info", ".dist-info")  # what importlib.metadata reads when a library looks for plug-ins
 
 
@@ -64,6 +66,7 @@ class _Watch:
 
 
 _watch = _Watch()
+_here = threading.local()  # `profiler`: the one that profiles this thread, while a stage is traced
 _ENVIRONMENT: tuple[str, ...] = ()
 
 
@@ -114,45 +117,68 @@ def declare(path: Path) -> None:
 
 @contextmanager
 def paused() -> Iterator[None]:
-    """The engine itself reads, on the stage's behalf."""
+    """The engine itself reads, on the stage's behalf. What executes counts for nothing: makers of data, for one, count
+    by what they make."""
+    profiler, _here.profiler = getattr(_here, "profiler", None), None
     _watch.paused += 1
+    if profiler:
+        profiler.disable()
     try:
         yield
     finally:
+        if profiler:
+            profiler.enable()
         _watch.paused -= 1
+        _here.profiler = profiler
 
 
 @contextmanager
 def traced(source: Source) -> Iterator[set[tuple[str, int, str]]]:
-    """Collects (module, line, name) of every first-party code object that executes inside, in any thread."""
-    seen: dict[int, CodeType] = {}
+    """Collects (module, line, name) of every first-party code object that executes inside, in any thread.
+
+    By the profiler of the interpreter, which is written in C: a trace function would take half of a small run. The set
+    is filled at the end. Debuggers and other trace functions are left alone.
+    """
     executed: set[tuple[str, int, str]] = set()
-    roots = (str(source.root / "posts") + os.sep,)
+    profilers = [_profiler()]
 
-    def note(frame: FrameType, event: str, arg: Any) -> Any:
-        """Called at each call of a Python function; inside it only who traced before (a debugger) is called."""
-        code = frame.f_code
-        # makers of data count by what they make; bodies of classes do not
-        if id(code) not in seen and not _watch.paused and (code.co_flags & CO_OPTIMIZED or code.co_name == "<module>"):
-            seen[id(code)] = code  # kept, so that no other gets its id; a hash would read all of it each time
-            if code.co_filename.startswith(roots):
-                path = Path(code.co_filename).relative_to(source.root).with_suffix("")
-                parts = path.parts[:-1] if path.name == "__init__" else path.parts
-                executed.add((".".join(parts), code.co_firstlineno, code.co_name))
-        return previous(frame, event, arg) if previous else None  # pyright: ignore[reportArgumentType]
+    def in_a_thread(*_: Any) -> None:
+        """Called at the first event of a new thread, in which a profiler of its own takes over."""
+        profilers.append(_profiler())
+        profilers[-1].enable()
 
-    previous = sys.gettrace()
-    sys.settrace(note)
-    threading.settrace(note)
+    if ONE_FOR_EACH_THREAD:
+        threading.setprofile(in_a_thread)
+    _here.profiler = profilers[0]
+    profilers[0].enable()
     try:
         yield executed
     finally:
-        sys.settrace(previous)
-        threading.settrace(None)  # type: ignore[arg-type]
+        profilers[0].disable()
+        _here.profiler = None
+        threading.setprofile(None)  # type: ignore[arg-type]
+        for entry in [entry for profiler in profilers for entry in profiler.getstats()]:
+            if (place := _place(entry.code, source)) is not None:
+                executed.add(place)
+
+
+def _profiler() -> Profile:
+    return Profile(subcalls=False, builtins=False)
+
+
+def _place(code: CodeType | str, source: Source) -> tuple[str, int, str] | None:
+    """Where a post's code object stands: (module, line, name). None for other code, and for the body of a class."""
+    if isinstance(code, str) or not code.co_filename.startswith(str(source.root / "posts") + os.sep):
+        return None
+    if not (code.co_flags & CO_OPTIMIZED or code.co_name == "<module>"):
+        return None
+    path = Path(code.co_filename).relative_to(source.root).with_suffix("")
+    parts = path.parts[:-1] if path.name == "__init__" else path.parts
+    return ".".join(parts), code.co_firstlineno, code.co_name
 
 
 def load_libraries(modules: set[str], source: Source) -> None:
-    """Import what these first-party modules import from elsewhere: traced, a large library takes ten times as long.
+    """Import what these first-party modules import from elsewhere, outside the trace, which it would slow down.
 
     What cannot be imported fails again, and is said, where the stage asks for it.
     """

@@ -93,6 +93,7 @@ class Post:
         self.results = self.folder / "results"
         self.prose = self.folder / "index.md"
         self.worked_out: dict[str, Any] = {}
+        self._digests: dict[str, str] = {}
         self.declaration = project.root / "code" / "posts" / slug / "experiment.py"
 
     @cached_property
@@ -128,6 +129,12 @@ class Post:
         if "accepted" not in self.worked_out:
             self.worked_out["accepted"] = accept.read(self.accepted_path)
         return self.worked_out["accepted"]
+
+    def data_digest(self, name: str) -> str:
+        """The digest of a dataset, made once where code makes the data; empty where none has the name."""
+        if name not in self._digests:
+            self._digests[name] = self.experiment.data[name].digest if name in self.experiment.data else ""
+        return self._digests[name]
 
     def smoked(self, folder: Path) -> Post:
         """The same post under the smoke profile, which keeps all that it makes in a folder of its own."""

@@ -218,7 +218,7 @@ class StageError(LockstepError):
 
 def scratch_key(stage: Stage, keys: Keys, code: str, config: Any, post: Post, upstream: list[ledger.Line]) -> str:
     """Unfinished work is taken up only by a run that would do exactly the same."""
-    data = {name: dataset.digest for name, dataset in post.experiment.data.items()}
+    data = {name: post.data_digest(name) for name in post.experiment.data}
     lines = [line.fingerprint for line in upstream]
     return digest_value([SCHEME, RUNNER, stage.name, keys, code, plain(config), data, lines])[:24]
 

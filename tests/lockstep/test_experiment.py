@@ -45,6 +45,15 @@ def test_smoke_keeps_variants_on_its_smaller_settings():
     assert small.config_at(point) == Config(heads=1, width=128, updates=5)
 
 
+def test_a_stage_keeps_to_its_own_values_where_the_smoke_grid_has_some_of_them():
+    post = declared(smoke={"grid": {"row": list(ROWS), "width": [8]}})
+    post.stage("train:fit", row=ROWS)
+    post.stage("train:fit", name="baseline", row=["base"], width=[64])
+    small = post.smoked()
+    assert list(small.stages["train"].points()) == [{"row": row} for row in ROWS]
+    assert list(small.stages["baseline"].points()) == [{"row": "base", "width": 8}]
+
+
 def test_smoke_may_replace_what_a_variant_changes():
     smaller = {"row": {"base": {}, "one-head": {"heads": 1, "width": 8}}}
     post = declared(smoke={"variants": smaller})

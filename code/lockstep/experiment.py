@@ -109,7 +109,7 @@ class Table:
 
 
 def smaller(declared: Sequence[Any], asked: Sequence[Any]) -> tuple[Any, ...]:
-    """What a smoke grid leaves of a stage's values: those asked for that are its own, or else all that are asked for."""
+    """What a smoke grid leaves of a stage's values: those asked for that are its own, or else all asked for."""
     return tuple(value for value in declared if value in asked) or tuple(asked)
 
 

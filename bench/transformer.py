@@ -1,8 +1,8 @@
 """The Transformer beside other libraries, `invoke bench --transformer`: a step of training, and beam search.
 
-One run, one thread, float32 (and, for training, bfloat16) on this processor, on the same weights and data; ratios come
-with the absolute times. The weights are the published ones where the store has them, else those of a short training
-here; the sentences are Multi30k's, else the made captions. The result is written to docs/benchmarks/transformer.json.
+What the post's stage `speed` measures, on weights of choice and without a ledger: the published ones where the store
+has them, else those of a short training here; the sentences are Multi30k's, else the made captions. Ratios come with
+absolute times and versions, and the result is written to docs/benchmarks/transformer.json.
 """
 
 from __future__ import annotations
@@ -12,12 +12,10 @@ import json
 import os
 import platform
 import sys
-import tempfile
-from dataclasses import dataclass
+from dataclasses import replace
 from importlib.metadata import version
-from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from lockstep.datasets import Arrays
@@ -26,33 +24,26 @@ from lockstep.machine import hardware
 from lockstep.project import Project
 from lockstep.runner import Profile
 from posts.transformer.captions import made_captions
-from posts.transformer.data import Batch, Pairs, encode, padded, read_subwords, sentences, stream, train_subwords
+from posts.transformer.data import read_subwords, sentences, train_subwords
 from posts.transformer.evaluate import load
 from posts.transformer.experiment import Config, transformer
 from posts.transformer.model import Transformer
+from posts.transformer.speed import batches, compare
 from posts.transformer.train import MasterAdam, batch_loss, build, learning_rate
 from tokenizers import Tokenizer
 
 ROOT = Path(__file__).resolve().parent.parent
 RECORD = ROOT / "docs" / "benchmarks" / "transformer.json"
 PACKAGES = ("torch", "transformers", "ctranslate2", "tokenizers", "numpy")
-SPLITS = ("test_2016_flickr", "test_2017_flickr", "test_2017_mscoco", "val")
 SHORT, WARMUP = 400, 200  # updates of the training that stands in for the published one, and of its warm-up
 
 
-@dataclass(frozen=True)
-class Trained:
+class Trained(NamedTuple):
     """A model with its subwords, and where they come from."""
 
     model: Transformer
     tokenizer: Tokenizer
     origin: str
-
-    @property
-    def vocabulary(self) -> list[str]:
-        """Every token, in order."""
-        numbers = self.tokenizer.get_vocab()
-        return sorted(numbers, key=numbers.__getitem__)
 
 
 def data() -> tuple[str, Arrays]:
@@ -79,11 +70,13 @@ def published() -> Trained | None:
 
 
 def given(weights: Path) -> Trained:
-    """Weights from a file, with subwords.json beside it. Raises SystemExit where there is none."""
+    """Weights from a file, with subwords.json beside it. Raises LockstepError where there is none."""
     subwords = weights.with_name("subwords.json")
     for path in (weights, subwords):
         if not path.is_file():
-            raise SystemExit(f"there is no file {path}: --weights takes a file of weights with subwords.json beside it")
+            raise LockstepError(
+                f"there is no file {path}: --weights takes a file of weights with subwords.json beside it"
+            )
     return Trained(load(Config(), weights), read_subwords(subwords), f"the file {weights.name}")
 
 
@@ -102,75 +95,38 @@ def trained_here(config: Config, arrays: Arrays) -> Trained:
     return Trained(model.float().eval(), tokenizer, f"a training of {SHORT} updates, made for this")
 
 
-def batches(config: Config, tokenizer: Tokenizer, arrays: Arrays, count: int) -> list[Batch]:
-    """The first ones of training."""
-    source, target = (
-        encode(tokenizer, sentences(arrays, f"train_{language}"), config.longest) for language in ("en", "de")
-    )
-    return [batch for *_, batch in islice(stream(Pairs(source, target), config.batch_tokens, 0, 0, 0), count)]
-
-
-def to_translate(config: Config, tokenizer: Tokenizer, arrays: Arrays, count: int) -> list[torch.Tensor]:
-    """The first test sentences, sorted by length as `translate` does, as many at once as the post searches."""
-    texts = [text for split in SPLITS for text in sentences(arrays, f"{split}_en")]
-    coded = encode(tokenizer, texts[:count], config.longest)
-    at_once = config.decode_rows // config.beam
-    coded.sort(key=len)
-    return [padded(coded[first : first + at_once]) for first in range(0, len(coded), at_once)]
-
-
-def show(record: dict[str, Any]) -> None:
-    step, decoding = record["training step"], record["beam search"]
-    for precision, models in step["seconds"].items():
-        print(f"\na step of training, {precision}, median of {step['steps']}")
-        for name, found in models.items():
-            low, high = found["quartiles"]
+def show(rows: list[dict[str, Any]]) -> None:
+    for row in rows:
+        if "step_seconds" in row:
+            name = f"{row['dtype']} {row['model']}"
+            print(f"step    {name:28}{row['step_seconds']:>9.3f} s{row['step_ratio']:>12.2f} × ours")
+        elif "share" in row:
+            print(f"share   {row['dtype'] + ' ' + row['part']:28}{row['share']:>9.1f} %")
+        else:
             print(
-                f"  {name:32}{found['median seconds']:>9.3f} s {found['times ours']:>8.2f} times ours "
-                f"(quartiles {low:.2f} to {high:.2f})"
+                f"search  {row['search']:28}{row['sentences_a_second']:>9.1f} sentences/s"
+                f"{row['search_ratio']:>8.2f} × ours   {row['identical']:.1f} % identical"
             )
-        spent = step["where our time goes"][precision]
-        print("  " + ", ".join(f"{part} {share:.0%}" for part, share in spent.items()))
-    print(f"\nbeam search, {decoding['sentences']} sentences, {decoding['at once']} at once, beam {decoding['beam']}")
-    for name, found in decoding["search"].items():
-        print(
-            f"  {name:32}{found['sentences a second']:>9.1f} sentences/s {found['times ours']:>8.2f} times ours "
-            f"({found['identical']:.1%} identical)"
-        )
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--steps", type=int, default=40, help="timed steps of training, each model and precision")
-    parser.add_argument("--sentences", type=int, default=400, help="sentences to translate")
-    parser.add_argument("--rounds", type=int, default=3, help="how often they are translated")
+    parser.add_argument("--steps", type=int, default=Config.timed_steps, help="steps of each model and precision")
+    parser.add_argument("--sentences", type=int, default=Config.timed_sentences, help="sentences to translate")
+    parser.add_argument("--rounds", type=int, default=Config.timed_rounds, help="how often they are translated")
     parser.add_argument("--weights", type=Path, help="a file of weights, with subwords.json beside it")
-    arguments = parser.parse_args()
+    asked = parser.parse_args()
+    config = replace(Config(), timed_steps=asked.steps, timed_sentences=asked.sentences, timed_rounds=asked.rounds)
+    load_at_start = round(os.getloadavg()[0], 2)
+    name, arrays = data()
     try:
-        import transformer_decoding
-        import transformer_training
+        trained = given(asked.weights) if asked.weights else published() or trained_here(config, arrays)
+        print(f"weights: {trained.origin}; sentences: {name}", file=sys.stderr)
+        rows = compare(config, trained.model, trained.tokenizer, arrays)
     except ModuleNotFoundError as error:
         raise SystemExit(f'{error.name} is not installed here: pip install -e ".[compare]"') from None
-
-    torch.set_num_threads(1)
-    config, load_at_start = Config(), round(os.getloadavg()[0], 2)
-    name, arrays = data()
-    trained = given(arguments.weights) if arguments.weights else published() or trained_here(config, arrays)
-    print(f"weights: {trained.origin}; sentences: {name}", file=sys.stderr)
-    step = transformer_training.measure(
-        config,
-        trained.model,
-        batches(config, trained.tokenizer, arrays, transformer_training.WARM + arguments.steps),
-    )
-    with tempfile.TemporaryDirectory() as folder:
-        decoding = transformer_decoding.measure(
-            config,
-            trained.model,
-            trained.vocabulary,
-            to_translate(config, trained.tokenizer, arrays, arguments.sentences),
-            arguments.rounds,
-            Path(folder) / "ctranslate2",
-        )
+    except LockstepError as error:
+        raise SystemExit(str(error)) from None
     record: dict[str, Any] = {
         "versions": {"python": platform.python_version()} | {package: version(package) for package in PACKAGES},
         "hardware": hardware(),
@@ -179,10 +135,9 @@ def main() -> None:
         "weights": trained.origin,
         "sentences": name,
         "parameters": sum(parameter.numel() for parameter in trained.model.parameters()),
-        "training step": step,
-        "beam search": decoding,
+        "rows": rows,
     }
-    show(record)
+    show(rows)
     RECORD.parent.mkdir(parents=True, exist_ok=True)
     RECORD.write_text(json.dumps(record, indent=2) + "\n")
     print(f"\nwritten to {RECORD.relative_to(ROOT)}")

@@ -14,6 +14,33 @@ if TYPE_CHECKING:
     from lockstep.run import Input, Run
 
 BASE = "base"
+IN_THE_PAPER = (  # rows that table 3 of the paper has
+    *("heads-1", "heads-2", "heads-8", "heads-16", "d_k-8", "d_k-16", "layers-2", "layers-3", "layers-6"),
+    *("d_model-64", "d_model-256", "d_ff-128", "d_ff-512", "dropout-0", "smoothing-0", "learned"),
+)
+SAID = {  # what a row changes, in words
+    "heads-1": "1 head",
+    "heads-2": "2 heads",
+    "heads-8": "8 heads",
+    "heads-16": "16 heads",
+    "d_k-8": "keys of a quarter of the width",
+    "d_k-16": "keys of half the width",
+    "layers-2": "2 layers",
+    "layers-3": "3 layers",
+    "layers-6": "6 layers",
+    "d_model-64": "half the width",
+    "d_model-256": "twice the width",
+    "d_ff-128": "half the inner width",
+    "d_ff-512": "twice the inner width",
+    "dropout-0": "no dropout",
+    "smoothing-0": "no label smoothing",
+    "learned": "learned positions",
+    "dropout-0.1": "dropout of 0.1",
+    "untied": "three embeddings, untied",
+    "subwords-1000": "1,000 subwords",
+    "subwords-10000": "10,000 subwords",
+    "recurrent": "recurrent, with attention",
+}
 SCORE = {"split": "val", "weights": "last", "search": "beam"}
 
 

@@ -6,6 +6,7 @@ from lockstep.catalogue import multi30k
 from lockstep.experiment import Experiment, Metric
 from lockstep.statistics import compare
 
+from posts.transformer.ablation import SAID
 from posts.transformer.captions import made_captions
 
 
@@ -42,6 +43,10 @@ class Config:
     decode_rows: int = 500
     farthest: int = 12
     path_sentences: int = 200
+    timed_steps: int = 12
+    timed_sentences: int = 400
+    timed_rounds: int = 3
+    searches: tuple[str, ...] = ("ours", "whole prefix", "generate", "CTranslate2")
     units: int = 224  # of the recurrent baseline: as many parameters as the Transformer, to a third of a percent
 
 
@@ -77,28 +82,6 @@ ROWS = {  # the paper's table 3, in small: what each row changes of the base
     "subwords-1000": {"vocabulary": 1000},
     "subwords-10000": {"vocabulary": 10_000},
 }
-SAID = {  # what a row changes, in words
-    "heads-1": "1 head",
-    "heads-2": "2 heads",
-    "heads-8": "8 heads",
-    "heads-16": "16 heads",
-    "d_k-8": "keys of a quarter of the width",
-    "d_k-16": "keys of half the width",
-    "layers-2": "2 layers",
-    "layers-3": "3 layers",
-    "layers-6": "6 layers",
-    "d_model-64": "half the width",
-    "d_model-256": "twice the width",
-    "d_ff-128": "half the inner width",
-    "d_ff-512": "twice the inner width",
-    "dropout-0": "no dropout",
-    "smoothing-0": "no label smoothing",
-    "learned": "learned positions",
-    "dropout-0.1": "dropout of 0.1",
-    "untied": "three embeddings, untied",
-    "subwords-1000": "1,000 subwords",
-    "subwords-10000": "10,000 subwords",
-}
 ROWS_RUN = ["base", "heads-1", "layers-2", "dropout-0"]
 
 transformer = Experiment(
@@ -129,7 +112,8 @@ transformer = Experiment(
         "config": {"vocabulary": 120, "layers": 1, "d_model": 32, "d_ff": 32, "heads": 2, "d_k": 16, "dropout": 0.1}
         | {"batch_tokens": 512, "updates": 24, "warmup": 8, "peak_rate": 0.01}
         | {"averaged": 3, "average_every": 2, "keep_every": 12, "report_every": 12}
-        | {"beam": 3, "longer": 4, "units": 24, "farthest": 4, "path_sentences": 3},
+        | {"beam": 3, "longer": 4, "units": 24, "farthest": 4, "path_sentences": 3}
+        | {"timed_steps": 2, "timed_sentences": 4, "timed_rounds": 1, "searches": ("ours", "whole prefix")},
         "data": {"captions": made_captions},
         "grid": {"row": ["base", "heads-1"]},
         "variants": {"row": {"base": {}, "heads-1": {"heads": 1, "d_k": 32}}},
@@ -160,6 +144,10 @@ NAMES = {
     "test_2017_mscoco": "test MSCOCO",
 }
 MAIN = {"weights": "averaged", "search": "beam"}
+PARTS = (  # of a training step, as `speed_training.LABELS` tells them apart
+    *("attention", "feed-forward", "sums and normalisations", "embeddings and positions", "dropout"),
+    *("logits and loss", "masks", "optimiser", "other"),
+)
 
 
 @transformer.claim("greater")

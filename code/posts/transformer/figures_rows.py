@@ -7,16 +7,11 @@ from typing import TYPE_CHECKING, Any
 from lockstep.figures import MUTED, PALETTE, figure
 from lockstep.statistics import compare
 
-from posts.transformer.ablation import BASE, order
+from posts.transformer.ablation import BASE, IN_THE_PAPER, SAID, order
 from posts.transformer.figures import columns, label, mean
 
 if TYPE_CHECKING:
     from lockstep.run import Input, Run
-
-IN_THE_PAPER = (  # rows that table 3 of the paper has
-    *("heads-1", "heads-2", "heads-8", "heads-16", "d_k-8", "d_k-16", "layers-2", "layers-3", "layers-6"),
-    *("d_model-64", "d_model-256", "d_ff-128", "d_ff-512", "dropout-0", "smoothing-0", "learned"),
-)
 
 
 def draw(run: Run) -> dict[str, Any]:
@@ -57,7 +52,7 @@ def draw_rows(run: Run, differed: Input) -> None:
         axes.errorbar(means, range(len(names)), xerr=halves, color=PALETTE[0], label="here", **style)
         ring = {"linestyle": "", "marker": "o", "markersize": 6, "markerfacecolor": "none", "color": PALETTE[1]}
         axes.plot(list(theirs.values()), [names.index(name) for name in theirs], label="in the paper", **ring)
-        axes.set_yticks(range(len(names)), names)
+        axes.set_yticks(range(len(names)), [SAID[name] for name in names])
         axes.set_ylim(len(names) - 0.5, -0.5)
         axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2)
         axes.set_xlabel("BLEU, less the base's")

@@ -2,7 +2,8 @@
 
 torch.nn.Transformer for training; Hugging Face's MarianMTModel and CTranslate2 for decoding. Each function takes one of
 our models and returns its peer; the peers know models with tied embeddings, sinusoids and heads·d_k = d_model, and
-`Shape.of` raises ValueError for any other. Needs the packages of the extra `compare`.
+`Shape.of` raises ValueError for any other. `marian` and `ctranslate2_model` need the packages of the extra `compare`
+and import them when they are called: the smoke profile, which compares with PyTorch alone, can do without.
 """
 
 from __future__ import annotations
@@ -11,17 +12,18 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import ctranslate2
 import torch
-from ctranslate2.specs import TransformerSpec
-from ctranslate2.specs.common_spec import Activation
 from torch import Tensor, nn
-from transformers import MarianConfig, MarianMTModel
 
 from posts.transformer.data import SPECIAL
 from posts.transformer.model import END, PAD, START, UNKNOWN, DecoderLayer, EncoderLayer, Transformer
+
+if TYPE_CHECKING:
+    from ctranslate2 import Translator
+    from ctranslate2.specs import TransformerSpec
+    from transformers import MarianMTModel
 
 Parts = dict[str, Tensor]  # weight and bias of one layer
 
@@ -184,6 +186,8 @@ def marian(model: Transformer) -> MarianMTModel:
     Its sinusoids are ours with the even columns first and the odd ones after them. So every axis of width d_model is
     put in that order; sums over it, and normalisations along it, stay what they were.
     """
+    from transformers import MarianConfig, MarianMTModel
+
     shape = Shape.of(model)
     config = MarianConfig(
         vocab_size=shape.vocabulary,
@@ -256,18 +260,23 @@ def marian_weights(model: Transformer) -> Parts:
 # --- CTranslate2 ------------------------------------------------------------------------------------------------
 
 
-def ctranslate2_model(model: Transformer, vocabulary: Sequence[str], folder: Path) -> ctranslate2.Translator:
+def ctranslate2_model(model: Transformer, vocabulary: Sequence[str], folder: Path) -> Translator:
     """The model in CTranslate2, float32, one thread. `vocabulary` names every token in order; `folder` is new, and the
     converted model stays in it."""
+    from ctranslate2 import Translator
+
     spec = ctranslate2_spec(model, list(vocabulary))
     spec.validate()
     spec.optimize()
     folder.mkdir(parents=True)
     spec.save(str(folder))
-    return ctranslate2.Translator(str(folder), device="cpu", compute_type="float32", inter_threads=1, intra_threads=1)
+    return Translator(str(folder), device="cpu", compute_type="float32", inter_threads=1, intra_threads=1)
 
 
 def ctranslate2_spec(model: Transformer, vocabulary: list[str]) -> TransformerSpec:
+    from ctranslate2.specs import TransformerSpec
+    from ctranslate2.specs.common_spec import Activation
+
     shape = Shape.of(model)
     spec: Any = TransformerSpec.from_config(shape.layers, shape.heads, pre_norm=False, activation=Activation.RELU)
     weight = model.logits_weight.detach().numpy()

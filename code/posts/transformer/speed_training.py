@@ -12,28 +12,24 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
 import torch
-from posts.transformer import model as parts
-from posts.transformer import train
-from posts.transformer.data import Batch
-from posts.transformer.experiment import Config
-from posts.transformer.peers import Shape, TorchTransformer, torch_as_it_comes, torch_as_ours
+from lockstep.errors import LockstepError
 from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-WARM = 3  # steps of each model before the clock counts
-MODELS = {
-    "ours": "posts.transformer.model: dropout on the sub-layers' outputs and on the embeddings, as in the paper",
-    "torch, dropout as ours": "torch.nn.Transformer, dropout and normalisations only where ours are",
-    "torch, dropout as ours, unfused": "the same with its attention by plain matrix products instead of its fused "
-    "kernel, which is the slower one for short sentences in bfloat16",
-    "torch, as it comes": "torch.nn.Transformer by its defaults: dropout also on attention weights and in the "
-    "feed-forward networks, one normalisation more after encoder and decoder",
-}
-OURS = next(iter(MODELS))
+from posts.transformer import model as parts
+from posts.transformer import train
+from posts.transformer.data import Batch
+from posts.transformer.peers import Shape, TorchTransformer, torch_as_it_comes, torch_as_ours
+
+if TYPE_CHECKING:
+    from posts.transformer.experiment import Config
+
+WARM = 2  # steps of each model before the clock counts
+OURS = "ours"
 LABELS = {  # the innermost counts
     "attention": [
         (parts.SelfAttention, "forward"),
@@ -67,17 +63,20 @@ class Stepper:
 
 
 def steppers(config: Config, model: parts.Transformer, precision: str) -> dict[str, Stepper]:
-    """Every model of `MODELS`, from the weights of `model`."""
+    """Ours, and torch.nn.Transformer in three ways, all from the weights of `model`.
+
+    With dropout and normalisations only where ours are; the same with its attention by plain matrix products instead of
+    its fused kernel; and by its defaults.
+    """
     ours = train.build(config, len(model.logits_weight), torch.Generator())
     ours.load_state_dict(model.state_dict())
     shape = Shape.of(model)
-    unfused = partial(sdpa_kernel, SDPBackend.MATH)
-    made = [
-        (ours, nullcontext),
-        (TorchTransformer(model, torch_as_ours(shape)), nullcontext),
-        (TorchTransformer(model, torch_as_ours(shape)), unfused),
-        (TorchTransformer(model, torch_as_it_comes(shape)), nullcontext),
-    ]
+    made: dict[str, tuple[nn.Module, Callable[[], AbstractContextManager[Any]]]] = {
+        OURS: (ours, nullcontext),
+        "torch": (TorchTransformer(model, torch_as_ours(shape)), nullcontext),
+        "torch, unfused": (TorchTransformer(model, torch_as_ours(shape)), partial(sdpa_kernel, SDPBackend.MATH)),
+        "torch, its defaults": (TorchTransformer(model, torch_as_it_comes(shape)), nullcontext),
+    }
     betas = config.beta1, config.beta2
     return {
         name: Stepper(
@@ -87,7 +86,7 @@ def steppers(config: Config, model: parts.Transformer, precision: str) -> dict[s
             torch.Generator().manual_seed(0),
             kernels,
         )
-        for name, (one, kernels) in zip(MODELS, made, strict=True)
+        for name, (one, kernels) in made.items()
     }
 
 
@@ -113,39 +112,36 @@ def seconds(models: dict[str, Stepper], batches: list[Batch]) -> dict[str, list[
     return found
 
 
-def compared(found: dict[str, list[float]]) -> dict[str, Any]:
-    """Median seconds, and the median of the ratios to ours on the same batch with their quartiles."""
-    result = {}
-    for name, times in found.items():
-        ratios = [their / our for their, our in zip(times, found[OURS], strict=True)]
-        low, middle, high = statistics.quantiles(ratios, n=4) if len(ratios) > 1 else ratios * 3
-        result[name] = {
-            "median seconds": round(statistics.median(times), 4),
-            "times ours": round(middle, 3),
-            "quartiles": [round(low, 3), round(high, 3)],
+def compared(found: dict[str, list[float]]) -> list[dict[str, Any]]:
+    """A row a model: median seconds, and the median of the ratios to ours on the same batch."""
+    return [
+        {
+            "model": name,
+            "step_seconds": statistics.median(times),
+            "step_ratio": statistics.median(their / our for their, our in zip(times, found[OURS], strict=True)),
         }
-    return result
+        for name, times in found.items()
+    ]
 
 
-def measure(config: Config, model: parts.Transformer, batches: list[Batch]) -> dict[str, Any]:
-    """Both precisions. Raises SystemExit where the models do not compute the same."""
+def measure(config: Config, model: parts.Transformer, batches: list[Batch]) -> list[dict[str, Any]]:
+    """Steps of every model in both precisions, then the shares of our time.
+
+    Raises LockstepError where the models do not compute the same.
+    """
     apart = agreement(config, model, batches[0])
     if apart > 1e-5:
-        raise SystemExit(f"with the same weights, the losses of ours and of torch.nn.Transformer differ by {apart:.1e}")
-    tokens = [batch.predictions for batch in batches[WARM:]]
-    result: dict[str, Any] = {
-        "models": MODELS,
-        "losses apart, relative": apart,
-        "steps": len(tokens),
-        "target tokens a step": round(statistics.mean(tokens)),
-        "seconds": {},
-        "where our time goes": {},
-    }
+        raise LockstepError(
+            f"with the same weights, the losses of ours and of torch.nn.Transformer differ by {apart:.1e},"
+            " at most 1e-05 was expected: do both have the same parts?"
+        )
+    rows: list[dict[str, Any]] = []
     for precision in train.DTYPES:
         models = steppers(config, model, precision)
-        result["seconds"][precision] = compared(seconds(models, batches))
-        result["where our time goes"][precision] = shares(models[OURS], batches[WARM : WARM + 4])
-    return result
+        rows += [{"dtype": precision} | row for row in compared(seconds(models, batches))]
+        spent = shares(models[OURS], batches[WARM : WARM + 4])
+        rows += [{"dtype": precision, "part": part, "share": 100 * share} for part, share in spent.items()]
+    return rows
 
 
 # --- where our time goes ----------------------------------------------------------------------------------------
@@ -187,7 +183,7 @@ def shares(step: Stepper, batches: list[Batch]) -> dict[str, float]:
     for event in events:
         spent[part_of(event, made_by) or "other"] += event.self_cpu_time_total
     total = sum(spent.values())
-    return {part: round(time_ / total, 3) for part, time_ in spent.items()}
+    return {part: time_ / total for part, time_ in spent.items()}
 
 
 def is_backward(event: Any) -> bool:

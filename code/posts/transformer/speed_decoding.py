@@ -9,27 +9,22 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
+from lockstep.errors import LockstepError, nearest
+from torch import Tensor
+
 from posts.transformer.decode import Begin, Search, beam_search, steps_of
-from posts.transformer.experiment import Config
 from posts.transformer.model import END, PAD, START, Transformer
 from posts.transformer.peers import ctranslate2_model, marian
-from torch import Tensor
 
 Found = list[list[int]]
 Contestant = Callable[[int], Found]  # the number of a batch to its translations, without START and END
 LEAST_IDENTICAL = 0.95
-CONTESTANTS = {
-    "ours": "posts.transformer.decode.beam_search over cached keys and values",
-    "whole prefix": "the same search, but each step runs encoder and decoder over the whole prefix",
-    "generate": "transformers, MarianMTModel.generate with early_stopping=True and its cache",
-    "ctranslate2": "CTranslate2, Translator.translate_batch",
-}
-OURS = next(iter(CONTESTANTS))
+OURS = "ours"  # the search of the post, over cached keys and values
 
 
 class WholePrefix:
@@ -105,49 +100,64 @@ def translating(
     return translate
 
 
+def contestants_of(
+    names: Sequence[str],
+    model: Transformer,
+    vocabulary: list[str],
+    batches: list[Tensor],
+    search: Search,
+    folder: Path,
+) -> dict[str, Contestant]:
+    """Those that are asked for. Raises LockstepError for a name that is none."""
+    makers: dict[str, Callable[[], Contestant]] = {
+        OURS: lambda: searching(steps_of(model), batches, search),
+        "whole prefix": lambda: searching(whole_prefix_of(model), batches, search),
+        "generate": lambda: generating(model, batches, search),
+        "CTranslate2": lambda: translating(model, vocabulary, batches, search, folder),
+    }
+    for name in names:
+        if name not in makers:
+            raise LockstepError(f'no search is called "{name}"{nearest(name, makers)}')
+    return {name: makers[name]() for name in names}
+
+
 def measure(
-    config: Config, model: Transformer, vocabulary: list[str], batches: list[Tensor], rounds: int, folder: Path
-) -> dict[str, Any]:
-    """Every contestant on every batch, in turn. Raises SystemExit where their translations differ too much."""
-    search = Search(config.beam, 0.0, config.longer)
-    made = [
-        searching(steps_of(model), batches, search),
-        searching(whole_prefix_of(model), batches, search),
-        generating(model, batches, search),
-        translating(model, vocabulary, batches, search, folder),
-    ]
-    contestants = dict(zip(CONTESTANTS, made, strict=True))
+    names: Sequence[str],
+    model: Transformer,
+    vocabulary: list[str],
+    batches: list[Tensor],
+    search: Search,
+    rounds: int,
+    folder: Path,
+) -> list[dict[str, Any]]:
+    """A row for each search on every batch in turn: sentences a second, its time over ours, and agreement with ours.
+
+    Raises LockstepError where translations differ from ours so much that the times could not be compared.
+    """
+    contestants = contestants_of(names, model, vocabulary, batches, search, folder)
     found = {name: [search_of(i) for i in range(len(batches))] for name, search_of in contestants.items()}  # and warm
+    same = {name: identical(found[name], found[OURS]) for name in contestants}
+    for name, share in same.items():
+        if share < LEAST_IDENTICAL:
+            raise LockstepError(
+                f"only {share:.1%} of the translations of {name} are ours, not {LEAST_IDENTICAL:.0%} of them:"
+                " is it the same search on the same weights?"
+            )
     times = seconds(contestants, len(batches), rounds)
     sentences = sum(map(len, batches))
-    result: dict[str, Any] = {
-        "contestants": CONTESTANTS,
-        "sentences": sentences,
-        "at once": len(batches[0]),
-        "beam": search.width,
-        "length penalty": search.alpha,
-        "rounds": rounds,
-        "tokens a translation": round(statistics.mean(len(row) for part in found[OURS] for row in part), 1),
-        "search": {},
-    }
+    rows = []
     for name in contestants:
-        same = identical(found[name], found[OURS])
-        if same < LEAST_IDENTICAL:
-            raise SystemExit(f"only {same:.1%} of the translations of {name} are ours: the comparison would be unfair")
         taken = [times[name, i] for i in range(len(batches))]
         ratios = [their / our for i, each in enumerate(taken) for their, our in zip(each, times[OURS, i], strict=True)]
-        result["search"][name] = {
-            "sentences a second": round(sentences / sum(map(statistics.median, taken)), 1),
-            "times ours": round(statistics.median(ratios), 3),
-            "identical": round(same, 4),
-        }
-    published = searching(steps_of(model), batches, Search(config.beam, config.length_penalty, config.longer))
-    alone = seconds({OURS: published}, len(batches), rounds)
-    result["ours with the length penalty of the post"] = {
-        "length penalty": config.length_penalty,
-        "sentences a second": round(sentences / sum(map(statistics.median, alone.values())), 1),
-    }
-    return result
+        rows.append(
+            {
+                "search": name,
+                "sentences_a_second": sentences / sum(map(statistics.median, taken)),
+                "search_ratio": statistics.median(ratios),
+                "identical": 100 * same[name],
+            }
+        )
+    return rows
 
 
 def identical(found: list[Found], others: list[Found]) -> float:

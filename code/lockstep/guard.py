@@ -18,7 +18,7 @@ from contextlib import contextmanager, suppress
 from cProfile import Profile
 from inspect import CO_OPTIMIZED
 from pathlib import Path
-from types import CodeType
+from types import CodeType, SimpleNamespace
 from typing import Any
 
 from lockstep.errors import LockstepError
@@ -66,7 +66,8 @@ class _Watch:
 
 
 _watch = _Watch()
-_here = threading.local()  # `profiler`: the one that profiles this thread, while a stage is traced
+# `profiler`: while a stage is traced, the one of this thread, or the one of them all
+_here: Any = threading.local() if ONE_FOR_EACH_THREAD else SimpleNamespace()
 _ENVIRONMENT: tuple[str, ...] = ()
 
 
@@ -144,8 +145,9 @@ def traced(source: Source) -> Iterator[set[tuple[str, int, str]]]:
 
     def in_a_thread(*_: Any) -> None:
         """Called at the first event of a new thread, in which a profiler of its own takes over."""
-        profilers.append(_profiler())
-        profilers[-1].enable()
+        _here.profiler = _profiler()
+        profilers.append(_here.profiler)
+        _here.profiler.enable()
 
     if ONE_FOR_EACH_THREAD:
         threading.setprofile(in_a_thread)

@@ -29,7 +29,11 @@ def stage():
     thread.start()
     thread.join()
 
-def threaded(): deeper()
+def threaded():
+    with guard.paused():
+        only_by_the_engine()
+    deeper()
+
 def deeper(): return (lambda: 5)()
 """
 TRACED = """import sys

@@ -35,7 +35,7 @@ SAID = {  # what a row changes, in words
     "dropout-0": "no dropout",
     "smoothing-0": "no label smoothing",
     "learned": "learned positions",
-    "dropout-0.1": "dropout of 0.1",
+    "dropout-0.3": "dropout of 0.3",
     "untied": "three embeddings, untied",
     "subwords-1000": "1,000 subwords",
     "subwords-10000": "10,000 subwords",

@@ -10,8 +10,10 @@ from posts.transformer.decode import Search, beam_search, greedy
 from posts.transformer.experiment import Config
 from posts.transformer.model import END, PAD, START, Transformer
 from posts.transformer.paths import by_distance, gradient_norms, recurrent_encoder, transformer_encoder
-from posts.transformer.recurrent import Recurrent, RecurrentSteps, build
+from posts.transformer.recurrent import Recurrent, RecurrentSteps, build, load
 from posts.transformer.train import build as build_transformer
+from posts.transformer.train import halved
+from safetensors.torch import save_file
 from torch import Tensor
 
 
@@ -35,6 +37,18 @@ def small(seed: int = 0) -> Recurrent:
 
 SOURCE = torch.tensor([[5, 6, 7, END, PAD, PAD], [8, 9, 4, 5, 6, END]])
 TARGET = torch.tensor([[START, 9, 4], [START, 7, 8]])
+
+
+def test_kept_weights_are_loaded_as_they_were_and_only_into_their_own_model(tmp_path):
+    config = Config(d_model=8, units=6)
+    model = build(config, 11, rng(1))
+    names, weights = zip(*model.named_parameters(), strict=True)
+    save_file(halved(list(names), list(weights)), tmp_path / "last.safetensors")
+    loaded = load(config, tmp_path / "last.safetensors").state_dict()
+    assert loaded.keys() == model.state_dict().keys()
+    assert all(torch.equal(loaded[name], weight.half().float()) for name, weight in model.state_dict().items())
+    with pytest.raises(ValueError, match=r"last.safetensors does not hold the weights of the model"):
+        load(Config(d_model=8, units=7), tmp_path / "last.safetensors")
 
 
 def test_it_has_as_many_parameters_as_the_transformer():

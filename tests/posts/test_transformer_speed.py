@@ -10,9 +10,10 @@ from lockstep.errors import LockstepError
 from posts.transformer import speed_decoding
 from posts.transformer.captions import made_captions
 from posts.transformer.data import sentences, train_subwords
-from posts.transformer.experiment import PARTS, Config, transformer
+from posts.transformer.experiment import Config, transformer
 from posts.transformer.speed import batches, compare, to_translate
 from posts.transformer.speed_training import LABELS, agreement, compared, steppers
+from posts.transformer.tables import PARTS
 from posts.transformer.train import batch_loss, build
 
 CONFIG = replace(Config(), **transformer.smoke["config"], precision="fp32")

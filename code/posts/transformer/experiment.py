@@ -4,10 +4,10 @@ from dataclasses import dataclass
 
 from lockstep.catalogue import multi30k
 from lockstep.experiment import Experiment, Metric
-from lockstep.statistics import compare
 
-from posts.transformer.ablation import SAID
+from posts.transformer.ablation import BASE, ROWS, ROWS_RUN, SHORT
 from posts.transformer.captions import made_captions
+from posts.transformer.tables import TABLES
 
 
 @dataclass(frozen=True)
@@ -50,41 +50,6 @@ class Config:
     units: int = 224  # of the recurrent baseline: as many parameters as the Transformer, to a third of a percent
 
 
-SHORT = {  # the reduced base and its schedule, on which one thing at a time is changed
-    "vocabulary": 4000,
-    "dropout": 0.1,
-    "batch_tokens": 4096,
-    "updates": 1000,
-    "warmup": 400,
-    "average_every": 20,
-    "keep_every": 250,
-}
-ROWS = {  # the paper's table 3, in small: what each row changes of the base
-    "base": {},
-    "heads-1": {"heads": 1, "d_k": 128},
-    "heads-2": {"heads": 2, "d_k": 64},
-    "heads-8": {"heads": 8, "d_k": 16},
-    "heads-16": {"heads": 16, "d_k": 8},
-    "d_k-8": {"d_k": 8},
-    "d_k-16": {"d_k": 16},
-    "layers-2": {"layers": 2},
-    "layers-3": {"layers": 3},
-    "layers-6": {"layers": 6},
-    "d_model-64": {"d_model": 64, "d_k": 16},
-    "d_model-256": {"d_model": 256, "d_k": 64},
-    "d_ff-128": {"d_ff": 128},
-    "d_ff-512": {"d_ff": 512},
-    "dropout-0": {"dropout": 0.0},
-    "smoothing-0": {"smoothing": 0.0},
-    "learned": {"positions": "learned"},
-    # and parts of this recipe that the paper's table does not vary
-    "dropout-0.3": {"dropout": 0.3},
-    "untied": {"tied": False},
-    "subwords-1000": {"vocabulary": 1000},
-    "subwords-10000": {"vocabulary": 10_000},
-}
-ROWS_RUN = ["base", "heads-1", "layers-2", "dropout-0", "learned", "untied", "subwords-1000"]
-
 transformer = Experiment(
     Config,
     data={"captions": multi30k},
@@ -108,6 +73,12 @@ transformer = Experiment(
         Metric("epochs", digits=1, title="passes over the training pairs"),
         Metric("train_loss", unit="nats", digits=3, better="lower", title="training loss, smoothed, with dropout"),
         Metric("validation_loss", unit="nats", digits=3, better="lower", title="cross-entropy a token, validation"),
+        Metric("step_seconds", unit="s", digits=2, better="lower", title="a step of training"),
+        Metric("step_ratio", digits=2, better="lower", title="time of a step over ours"),
+        Metric("share", unit="%", digits=0, title="share of our step"),
+        Metric("sentences_a_second", digits=0, better="higher", title="sentences translated in a second"),
+        Metric("search_ratio", digits=2, better="lower", title="time of a search over ours"),
+        Metric("identical", unit="%", digits=1, title="translations that are ours, token for token"),
     ],
     smoke={
         "config": {"vocabulary": 120, "layers": 1, "d_model": 32, "d_ff": 32, "heads": 2, "d_k": 16, "dropout": 0.1}
@@ -128,27 +99,24 @@ growth = transformer.stage("evaluate:follow", name="growth", each=train)
 paths = transformer.stage("paths:walk", each=train)
 errors = transformer.stage("errors:count", each=translations)
 examples = transformer.stage("errors:show", name="examples", each=translations)
+speed = transformer.stage("speed:measure", each=train)
 rows = transformer.stage("train:fit", name="rows", row=ROWS_RUN, seed=range(3))
 row_translations = transformer.stage("evaluate:write_validation", name="row-translations", each=rows)
 row_scores = transformer.stage("evaluate:score_validation", name="row-scores", each=row_translations)
 row_growth = transformer.stage("evaluate:follow", name="row-growth", each=rows)
-ablation = transformer.stage("ablation:differ", over=[row_scores])
+recurrent = transformer.stage("recurrent:fit", row=[BASE], seed=range(3))
+recurrent_translations = transformer.stage("recurrent:write", name="recurrent-translations", each=recurrent)
+recurrent_scores = transformer.stage("evaluate:score_validation", name="recurrent-scores", each=recurrent_translations)
+recurrent_growth = transformer.stage("recurrent:follow", name="recurrent-growth", each=recurrent)
+recurrent_paths = transformer.stage("paths:walk_recurrent", name="recurrent-paths", each=recurrent)
+ablation = transformer.stage("ablation:differ", over=[row_scores, recurrent_scores])
 cost = transformer.stage("cost:count", row=list(ROWS))
 draw_rows = transformer.stage("figures_rows:draw", name="figures-rows", over=[ablation])
-draw = transformer.stage("figures:draw", over=[train, growth, scores, paths])
-demo = transformer.stage("demo:publish", over=[train])
-
-NAMES = {
-    "val": "validation",
-    "test_2016_flickr": "test 2016",
-    "test_2017_flickr": "test 2017",
-    "test_2017_mscoco": "test MSCOCO",
-}
-MAIN = {"weights": "averaged", "search": "beam"}
-PARTS = (  # of a training step, as `speed_training.LABELS` tells them apart
-    *("attention", "feed-forward", "sums and normalisations", "embeddings and positions", "dropout"),
-    *("logits and loss", "masks", "optimiser", "other"),
+draw_costs = transformer.stage(
+    "figures_rows:draw_costs", name="figures-costs", over=[cost, row_growth, recurrent_growth]
 )
+draw = transformer.stage("figures:draw", over=[train, growth, scores, paths, recurrent_paths])
+demo = transformer.stage("demo:publish", over=[train])
 
 
 @transformer.claim("greater")
@@ -169,124 +137,5 @@ def one_head_is_undecided(measured):
     return measured("bleu_change", stage="ablation", row="heads-1"), 0
 
 
-@transformer.table
-def reported_and_reproduced(measured, reported):
-    """BLEU4 of lower-cased tokens on the test sentences of 2016, reported and reproduced."""
-    at = {"split": "test_2016_flickr"}
-    published, margin = reported("bleu4", **at), reported.margin("bleu4")
-    ours = measured("bleu4", stage="scores", **at, **MAIN)
-    differences = [value - published.value for value in ours.values.values()]
-    inside = compare(differences, margin).verdict == "equivalent"
-    below = compare([difference + margin for difference in differences]).verdict == "less"
-    above = compare([difference - margin for difference in differences]).verdict == "greater"
-    verdict = "reproduced" if inside else "below" if below else "above" if above else "undecided"
-    return [
-        {
-            "model": "tiny Transformer, text only",
-            "reported": published,
-            "ours": ours,
-            "n": str(len(differences)),
-            "difference": f"{compare(differences).mean:+.2f}".replace("-", "−"),
-            "margin": f"± {margin:g}",
-            "verdict": verdict,
-        }
-    ]
-
-
-@transformer.table
-def scores_by_split(measured, reported):
-    """Three scores of the averaged weights under beam search, on each split, and how long the translations are."""
-    return [
-        {"sentences": name}
-        | {metric: measured(metric, stage="scores", split=split, **MAIN) for metric in ("bleu", "bleu4", "chrf")}
-        | {"length": measured("relative_length", stage="scores", split=split, **MAIN)}
-        for split, name in NAMES.items()
-    ]
-
-
-@transformer.table
-def recipe(measured, reported):
-    """BLEU with and without averaged weights and a beam, on validation sentences and on the test sentences of 2016."""
-    named = {"averaged": "mean of ten checkpoints", "last": "last checkpoint"}
-    return [
-        {"weights": text, "search": search}
-        | {
-            NAMES[split]: measured("bleu", stage="scores", split=split, weights=weights, search=search)
-            for split in ("val", "test_2016_flickr")
-        }
-        for weights, text in named.items()
-        for search in ("beam", "greedy")
-    ]
-
-
-@transformer.table
-def rules_of_thumb(measured, reported):
-    """Content that arrives in German, in percent of the cases: in our translations, and in the human ones."""
-    named = {"colours": "colours", "numbers": "numbers of things", "agreement": "verb agrees with its subject"}
-    rows = [
-        {"what": text}
-        | {by: measured("right", stage="errors", what=what, by=by) for by in ("model", "people")}
-        | {"cases": measured("cases", stage="errors", what=what, by="model")}
-        for what, text in named.items()
-    ]
-    for what in ("long words seen in training", "long words never seen"):
-        row = {"what": what, "model": measured("right", stage="errors", what=what, by="model"), "people": "—"}
-        rows.append(row | {"cases": measured("cases", stage="errors", what=what, by="model")})
-    return rows
-
-
-@transformer.table
-def translations_to_read(measured, reported):
-    """Translations of test sentences of 2016 by the model of seed 0, at fixed places in the order of their chrF."""
-    return [read(measured, name) for name in ("90 %", "75 %", "50 %", "25 %", "10 %")]
-
-
-@transformer.table
-def failures_to_read(measured, reported):
-    """The first test sentence of 2016 that fails each count, as the model of seed 0 translates it."""
-    failures = ("a colour is lost", "a number is lost", "the verb disagrees", "a compound is missed")
-    return [read(measured, name) for name in failures]
-
-
-def read(measured, name):
-    found = measured("chrf_of_sentence", stage="examples", example=name, seed=0)
-    texts = {column: found.keys[column.lower()] for column in ("English", "ours", "human")}
-    return {"which": name} | texts | {"chrF": found}
-
-
-def direction(verdict: str) -> str:
-    return {"less": "worse", "greater": "better", "equivalent": "no change"}.get(verdict, verdict)
-
-
-@transformer.table
-def rows_of_the_paper(measured, reported):
-    """Validation BLEU less that of the base with the same seed: as Table 3 of the paper has it, and here."""
-    margin = reported.margin("bleu_change")
-    rows = []
-    for row in ROWS_RUN[1:]:
-        published, ours = reported("bleu_change", row=row), measured("bleu_change", stage="ablation", row=row)
-        changes = list(ours.values.values())
-        same = compare(changes, margin).verdict == "equivalent"
-        here = "equivalent" if same else compare(changes).verdict
-        small = abs(published.value) <= margin
-        there = "equivalent" if small else "less" if published.value < 0 else "greater"
-        agrees = "undecided" if here == "undecided" else "as in the paper" if here == there else "otherwise"
-        rows.append(
-            {"what is changed": SAID[row], "paper": published, "here": ours, "n": str(len(changes))}
-            | {"here it is": direction(here), "in the paper": direction(there), "verdict": agrees}
-        )
-    return rows
-
-
-@transformer.table
-def rows_not_run(measured, reported):
-    """Rows that are declared and were not run: the operations of an update of each, and of its three runs."""
-    base = measured("update_cost", stage="cost", model="transformer", row="base")
-    rows = []
-    for row in ROWS:
-        if row in ROWS_RUN:
-            continue
-        cost = measured("update_cost", stage="cost", model="transformer", row=row)
-        ratio = next(iter(cost.values.values())) / next(iter(base.values.values()))
-        rows.append({"what is changed": SAID[row], "an update": cost, "times the base’s": f"{ratio:.2f}"})
-    return rows
+for rows_of_a_table in TABLES:
+    transformer.table(rows_of_a_table)

@@ -14,12 +14,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from posts.transformer.decode import Begin
-from posts.transformer.evaluate import VALIDATION, follow_with, write_with
+from posts.transformer.evaluate import VALIDATION, follow_with, load_as, write_with
 from posts.transformer.model import PAD, dropout, linear, padding_mask
 from posts.transformer.train import optimise, prepare
 
@@ -143,11 +142,8 @@ def fit(run: Run) -> list[dict[str, Any]]:
 
 
 def load(config: Config, path: Path) -> Recurrent:
-    """A trained model from its float16 weights, computing in float32."""
-    weights = {name: tensor.float() for name, tensor in load_file(path).items()}
-    model = build(config, len(weights["logits_weight"]), torch.Generator())
-    model.load_state_dict(weights)
-    return model.eval()
+    """`evaluate.load` for a recurrent model."""
+    return load_as(build, config, path)
 
 
 def steps_from(config: Config, path: Path) -> Begin:

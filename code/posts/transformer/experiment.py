@@ -66,6 +66,7 @@ transformer = Experiment(
         Metric("right", unit="%", digits=1, better="higher", title="right by the rule of thumb"),
         Metric("cases", digits=0, title="cases"),
         Metric("update_cost", unit="GFLOP", digits=0, better="lower", title="matrix products of an update"),
+        Metric("training_cost", unit="TFLOP", digits=0, better="lower", title="matrix products of all updates"),
         Metric("padding", unit="%", digits=1, better="lower", title="padding among the tokens of a batch"),
         Metric("updates_of_epoch", digits=0, title="updates in one pass over the training pairs"),
         Metric("sentences", digits=0, title="sentences"),
@@ -111,6 +112,7 @@ recurrent_growth = transformer.stage("recurrent:follow", name="recurrent-growth"
 recurrent_paths = transformer.stage("paths:walk_recurrent", name="recurrent-paths", each=recurrent)
 ablation = transformer.stage("ablation:differ", over=[row_scores, recurrent_scores])
 cost = transformer.stage("cost:count", row=list(ROWS))
+recipe_cost = transformer.stage("cost:count", name="recipe-cost")
 draw_rows = transformer.stage("figures_rows:draw", name="figures-rows", over=[ablation])
 draw_costs = transformer.stage(
     "figures_rows:draw_costs", name="figures-costs", over=[cost, row_growth, recurrent_growth]

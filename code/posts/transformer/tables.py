@@ -155,12 +155,12 @@ def rows_not_run(measured, reported):
 
 
 def recurrent_and_transformer(measured, reported):
-    """Two models of one size after the same short schedule: validation BLEU, and the products of an update."""
+    """Two models of one size after the same short schedule: validation BLEU, and the operations of the training."""
     stages = {"transformer": ("rows", "row-scores"), "recurrent": ("recurrent", "recurrent-scores")}
     return [
         {"model": SAID.get(model, "Transformer")}
         | {"parameters": measured("parameters", stage=trained, row=BASE)}
-        | {"an update": measured("update_cost", stage="cost", model=model, row=BASE)}
+        | {"all updates": measured("training_cost", stage="cost", model=model, row=BASE)}
         | {text: measured("bleu", stage=scored, row=BASE, split="val", **way) for text, way in WAYS_SHOWN.items()}
         for model, (trained, scored) in stages.items()
     ]

@@ -62,7 +62,7 @@ transformer = Experiment(
         Metric("chrf_of_sentence", digits=0, better="higher", title="chrF of one sentence"),
         Metric("bleu_of_length", digits=1, better="higher", title="BLEU of sources of like length"),
         Metric("validation_bleu", digits=2, better="higher", title="BLEU, validation, greedy"),
-        Metric("gradient", digits=3, title="gradient between positions, as a share of the one at distance 0"),
+        Metric("gradient", digits=3, title="gradient between positions, as a share of the one at distance 1"),
         Metric("right", unit="%", digits=1, better="higher", title="right by the rule of thumb"),
         Metric("cases", digits=0, title="cases"),
         Metric("update_cost", unit="GFLOP", digits=0, better="lower", title="matrix products of an update"),
@@ -97,7 +97,6 @@ train = transformer.stage("train:fit", seed=range(3))
 translations = transformer.stage("evaluate:write", name="translations", each=train)
 scores = transformer.stage("evaluate:score", name="scores", each=translations)
 growth = transformer.stage("evaluate:follow", name="growth", each=train)
-paths = transformer.stage("paths:walk", each=train)
 errors = transformer.stage("errors:count", each=translations)
 examples = transformer.stage("errors:show", name="examples", each=translations)
 speed = transformer.stage("speed:measure", each=train)
@@ -105,6 +104,7 @@ rows = transformer.stage("train:fit", name="rows", row=ROWS_RUN, seed=range(3))
 row_translations = transformer.stage("evaluate:write_validation", name="row-translations", each=rows)
 row_scores = transformer.stage("evaluate:score_validation", name="row-scores", each=row_translations)
 row_growth = transformer.stage("evaluate:follow", name="row-growth", each=rows)
+row_paths = transformer.stage("paths:walk", name="row-paths", each=rows)
 recurrent = transformer.stage("recurrent:fit", row=[BASE], seed=range(3))
 recurrent_translations = transformer.stage("recurrent:write", name="recurrent-translations", each=recurrent)
 recurrent_scores = transformer.stage("evaluate:score_validation", name="recurrent-scores", each=recurrent_translations)
@@ -117,7 +117,7 @@ draw_rows = transformer.stage("figures_rows:draw", name="figures-rows", over=[ab
 draw_costs = transformer.stage(
     "figures_rows:draw_costs", name="figures-costs", over=[cost, row_growth, recurrent_growth]
 )
-draw = transformer.stage("figures:draw", over=[train, growth, scores, paths, recurrent_paths])
+draw = transformer.stage("figures:draw", over=[train, growth, scores, row_paths, recurrent_paths])
 demo = transformer.stage("demo:publish", over=[train])
 
 

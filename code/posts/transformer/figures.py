@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from lockstep.figures import PALETTE, figure
 
+from posts.transformer.ablation import BASE
 from posts.transformer.evaluate import LENGTHS, SPLITS
 
 if TYPE_CHECKING:
@@ -21,14 +22,19 @@ TITLES = {
 
 
 def draw(run: Run) -> dict[str, Any]:
-    """Draw all four. Reads every run of the full schedule, its translations' scores, and its gradients."""
+    """Draw all four.
+
+    Reads every run of the full schedule, its translations' scores, and the gradients of the base row and of the baseline,
+    which were trained alike.
+    """
     made: dict[str, list[Input]] = {}
     for other in run.inputs:
         made.setdefault(other.stage, []).append(other)
     draw_losses(run, made["train"])
     draw_growth(run, made["growth"])
     draw_lengths(run, made["scores"])
-    draw_paths(run, made["paths"], made.get("recurrent-paths", []))
+    walked = ([m for m in made.get(f"{name}-paths", []) if m.keys["row"] == BASE] for name in ("row", "recurrent"))
+    draw_paths(run, *walked)
     return {}
 
 
@@ -123,4 +129,4 @@ def draw_paths(run: Run, walked: list[Input], recurrent: list[Input]) -> None:
         axes.margins(y=0.12)
         axes.set_yscale("log")
         axes.set_xlabel("distance between the positions, in subwords")
-        axes.set_ylabel("gradient, share of that at distance 0")
+        axes.set_ylabel("gradient, share of that at distance 1")

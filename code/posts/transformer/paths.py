@@ -3,7 +3,8 @@
 Section 4 of the paper argues that a recurrent layer puts as many steps between two positions as there are words
 between them, and self-attention one. What that does is measured here: over validation sentences, the norm of the
 gradient of a random direction of the encoder's output at position i with respect to the embedding at position j,
-against the distance |i - j|, before training and after.
+against the distance |i - j|, before training and after. Distance 0 is left out: there the residual sum passes the word
+on as it is, and a bidirectional layer answers with both halves of its output.
 """
 
 from __future__ import annotations
@@ -55,16 +56,17 @@ def gradient_norms(forward: Encode, x_1SD: Tensor, rng: torch.Generator) -> Tens
 
 
 def by_distance(norms: list[Tensor], farthest: int) -> list[float]:
-    """The mean over sentences and pairs at each distance from 0 to `farthest`, as a share of the one at distance 0."""
-    sums, counts = torch.zeros(farthest + 1), torch.zeros(farthest + 1)
+    """The mean at each distance from 1 to `farthest`, as a share of the one at distance 1.
+
+    First over the pairs of a sentence, then over sentences: all sentences count alike at all distances, however many
+    pairs they have.
+    """
+    means_D = torch.zeros(farthest)
     for norm_SS in norms:
         place_S = torch.arange(len(norm_SS))
         distance_SS = (place_S[:, None] - place_S).abs()
-        near_SS = distance_SS <= farthest
-        sums.index_add_(0, distance_SS[near_SS], norm_SS[near_SS])
-        counts.index_add_(0, distance_SS[near_SS], torch.ones(int(near_SS.sum())))
-    means = sums / counts
-    return (means / means[0]).tolist()
+        means_D += torch.stack([norm_SS[distance_SS == distance].mean() for distance in range(1, farthest + 1)])
+    return (means_D / means_D[0]).tolist()
 
 
 def measure(run: Run, model: nn.Module, embed: Callable[[Tensor], Tensor], forward: Encode) -> list[float]:
@@ -110,7 +112,7 @@ def rows_of(run: Run, found: dict[str, list[float]]) -> list[dict[str, Any]]:
     rows = [
         {"state": state, "distance": distance, "gradient": share}
         for state, shares in found.items()
-        for distance, share in enumerate(shares)
+        for distance, share in enumerate(shares, start=1)
     ]
     run.write_csv("paths.csv", rows)
     return rows

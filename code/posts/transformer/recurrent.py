@@ -2,7 +2,9 @@
 
 Bahdanau et al., "Neural Machine Translation by Jointly Learning to Align and Translate", 2015, appendix A: a
 bidirectional GRU reads the source; before each target token an additive attention, asked with the decoder's last
-state, reads the annotations. Embeddings are tied, and training, decoding and scoring are those of the Transformer.
+state, reads the annotations. Two parts are not theirs: the read-out is a tanh of the newest state, not a maxout of the
+one before, and torch's GRU resets after the product with the recurrent weights, not before. Embeddings are tied, and
+training, decoding and scoring are those of the Transformer.
 
 Shape legend: B sentences, S source tokens, T target tokens, E embedding, H units of a GRU, A attention units,
 R rows of the search (hypotheses), V vocabulary.

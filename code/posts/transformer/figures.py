@@ -24,8 +24,8 @@ TITLES = {
 def draw(run: Run) -> dict[str, Any]:
     """Draw all four.
 
-    Reads every run of the full schedule, its translations' scores, and the gradients of the base row and of the baseline,
-    which were trained alike.
+    Reads every run of the full schedule, its translations' scores, and the gradients of the base row and of the
+    baseline, which were trained alike.
     """
     made: dict[str, list[Input]] = {}
     for other in run.inputs:

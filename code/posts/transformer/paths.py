@@ -10,6 +10,7 @@ on as it is, and a bidirectional layer answers with both halves of its output.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -17,13 +18,15 @@ from torch import Tensor
 
 from posts.transformer import recurrent
 from posts.transformer.data import encode, read_subwords, sentences
-from posts.transformer.evaluate import load
+from posts.transformer.evaluate import M, load_as
 from posts.transformer.model import Transformer
 from posts.transformer.train import build
 
 if TYPE_CHECKING:
     from lockstep.run import Run
     from torch import nn
+
+    from posts.transformer.experiment import Config
 
 PROBING = 3_000_017  # offset of the seed that draws directions, away from the seeds that train
 Encode = Callable[[Tensor], Tensor]  # embedded source (1, S, D) to the encoder's output (1, S, X)
@@ -84,27 +87,26 @@ def measure(run: Run, model: nn.Module, embed: Callable[[Tensor], Tensor], forwa
 
 def walk(run: Run) -> list[dict[str, Any]]:
     """The Transformer's gradients by distance, as it was initialised and as it was trained. Output: paths.csv."""
-    config, made = run.config, run.inputs[0]
-    torch.set_num_threads(1)
-    trained = load(config, made.open("averaged.safetensors"))
-    fresh = build(config, len(trained.logits_weight), torch.Generator().manual_seed(run.seed))
-    found = {
-        name: measure(run, model, model.source, transformer_encoder(model))
-        for name, model in (("initial", fresh), ("trained", trained))
-    }
-    return rows_of(run, found)
+    return walk_as(run, build, lambda model: (model.source, transformer_encoder(model)))
 
 
 def walk_recurrent(run: Run) -> list[dict[str, Any]]:
     """The same of the recurrent baseline."""
+    return walk_as(run, recurrent.build, lambda model: (partial(model.embed, rng=None), recurrent_encoder(model)))
+
+
+def walk_as(
+    run: Run,
+    make: Callable[[Config, int, torch.Generator], M],
+    parts: Callable[[M], tuple[Callable[[Tensor], Tensor], Encode]],
+) -> list[dict[str, Any]]:
+    """`walk` for any model that `make` makes; `parts` tells apart what embeds its tokens and what encodes them."""
     config, made = run.config, run.inputs[0]
     torch.set_num_threads(1)
-    trained = recurrent.load(config, made.open("averaged.safetensors"))
-    fresh = recurrent.build(config, len(trained.logits_weight), torch.Generator().manual_seed(run.seed))
-    found = {
-        name: measure(run, model, lambda tokens, model=model: model.embed(tokens, None), recurrent_encoder(model))
-        for name, model in (("initial", fresh), ("trained", trained))
-    }
+    trained = load_as(make, config, made.open("averaged.safetensors"))
+    subwords = read_subwords(made.open("subwords.json")).get_vocab_size()
+    fresh = make(config, subwords, torch.Generator().manual_seed(run.seed))
+    found = {state: measure(run, model, *parts(model)) for state, model in (("initial", fresh), ("trained", trained))}
     return rows_of(run, found)
 
 

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from lockstep.figures import PALETTE, figure
 
-from posts.transformer.ablation import BASE
 from posts.transformer.evaluate import LENGTHS, SPLITS
 
 if TYPE_CHECKING:
@@ -24,8 +23,7 @@ TITLES = {
 def draw(run: Run) -> dict[str, Any]:
     """Draw all four.
 
-    Reads every run of the full schedule, its translations' scores, and the gradients of the base row and of the
-    baseline, which were trained alike.
+    Reads every run of the full schedule, its translations' scores, and its gradients.
     """
     made: dict[str, list[Input]] = {}
     for other in run.inputs:
@@ -33,8 +31,7 @@ def draw(run: Run) -> dict[str, Any]:
     draw_losses(run, made["train"])
     draw_growth(run, made["growth"])
     draw_lengths(run, made["scores"])
-    walked = ([m for m in made.get(f"{name}-paths", []) if m.keys["row"] == BASE] for name in ("row", "recurrent"))
-    draw_paths(run, *walked)
+    draw_paths(run, made["paths"], made.get("recurrent-paths", []))
     return {}
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from lockstep.catalogue import multi30k
 from lockstep.experiment import Experiment, Metric
 
-from posts.transformer.ablation import BASE, ROWS, ROWS_RUN, SHORT
+from posts.transformer.ablation import ROWS, ROWS_RUN, SHORT
 from posts.transformer.captions import made_captions
 from posts.transformer.tables import TABLES
 
@@ -74,12 +74,6 @@ transformer = Experiment(
         Metric("epochs", digits=1, title="passes over the training pairs"),
         Metric("train_loss", unit="nats", digits=3, better="lower", title="training loss, smoothed, with dropout"),
         Metric("validation_loss", unit="nats", digits=3, better="lower", title="cross-entropy a token, validation"),
-        Metric("step_seconds", unit="s", digits=2, better="lower", title="a step of training"),
-        Metric("step_ratio", digits=2, better="lower", title="time of a step over ours"),
-        Metric("share", unit="%", digits=0, title="share of our step"),
-        Metric("sentences_a_second", digits=0, better="higher", title="sentences translated in a second"),
-        Metric("search_ratio", digits=2, better="lower", title="time of a search over ours"),
-        Metric("identical", unit="%", digits=1, title="translations that are ours, token for token"),
     ],
     smoke={
         "config": {"vocabulary": 120, "layers": 1, "d_model": 32, "d_ff": 32, "heads": 2, "d_k": 16, "dropout": 0.1}

@@ -7,7 +7,7 @@ from lockstep.experiment import Experiment, Metric
 
 from posts.transformer.ablation import ROWS, ROWS_RUN, SHORT
 from posts.transformer.captions import made_captions
-from posts.transformer.tables import TABLES
+from posts.transformer.tables import MAIN, TABLES
 
 
 @dataclass(frozen=True)
@@ -104,6 +104,62 @@ recipe_cost = transformer.stage("cost:count", name="recipe-cost")
 draw_rows = transformer.stage("figures_rows:draw", name="figures-rows", over=[ablation])
 draw = transformer.stage("figures:draw", over=[train, growth, scores, paths])
 demo = transformer.stage("demo:publish", over=[train])
+
+
+@transformer.claim("less")
+def below_the_published_value(measured, reported):
+    """Averaged weights under beam search have a lower BLEU4 on the test sentences of 2016 than is published."""
+    at = {"split": "test_2016_flickr"}
+    return measured("bleu4", stage="scores", **at, **MAIN), reported("bleu4", **at)
+
+
+@transformer.claim("greater")
+def averaging_helps(measured):
+    """Under beam search the mean of the checkpoints has a higher validation BLEU than the last checkpoint."""
+    at = {"stage": "scores", "split": "val", "search": "beam"}
+    return measured("bleu", weights="averaged", **at), measured("bleu", weights="last", **at)
+
+
+@transformer.claim("greater")
+def a_beam_helps(measured):
+    """With averaged weights beam search reaches a higher validation BLEU than greedy search."""
+    at = {"stage": "scores", "split": "val", "weights": "averaged"}
+    return measured("bleu", search="beam", **at), measured("bleu", search="greedy", **at)
+
+
+@transformer.claim("less")
+def long_sentences_score_lower(measured):
+    """On the test sentences of 2016, sources from fifteen words on score a lower BLEU than those of nine to eleven."""
+    at = {"stage": "scores", "split": "test_2016_flickr"}
+    return measured("bleu_of_length", length="15–", **at), measured("bleu_of_length", length="9–11", **at)
+
+
+@transformer.claim("less")
+def short_captions_of_coco_score_lower(measured):
+    """On MSCOCO, sources of up to eight words score a lower BLEU than those from fifteen words on."""
+    at = {"stage": "scores", "split": "test_2017_mscoco"}
+    return measured("bleu_of_length", length="1–8", **at), measured("bleu_of_length", length="15–", **at)
+
+
+@transformer.claim("less")
+def training_learns_nearness(measured):
+    """At distance twelve the trained encoder keeps less of the gradient between neighbours than the initial one."""
+    at = {"stage": "paths", "distance": 12}
+    return measured("gradient", state="trained", **at), measured("gradient", state="initial", **at)
+
+
+@transformer.claim("less")
+def colours_are_lost_more_often_than_by_people(measured):
+    """Our translations keep a smaller share of the colours than the human ones."""
+    at = {"stage": "errors", "what": "colours"}
+    return measured("right", by="model", **at), measured("right", by="people", **at)
+
+
+@transformer.claim("less")
+def new_long_nouns_are_the_harder_ones(measured):
+    """Of long nouns that training never showed, fewer come out as in the reference than of those that it showed."""
+    shown, never = "long nouns seen in training", "long nouns never seen"
+    return measured("right", stage="errors", what=never), measured("right", stage="errors", what=shown)
 
 
 @transformer.claim("greater")

@@ -192,7 +192,7 @@ def count(run: Run) -> list[dict[str, Any]]:
             "agreement": agreeing(texts),
         }.items():
             rows.append({"what": what, "by": by, "right": share(found, there), "cases": float(there)})
-    for what, seen in (("long nouns seen in training", True), ("long nouns never seen", False)):
+    for what, seen in (("nouns-seen", True), ("nouns-new", False)):
         found, there = recalled(references, ours, training, seen=seen)
         rows.append({"what": what, "by": "model", "right": share(found, there), "cases": float(there)})
     return rows

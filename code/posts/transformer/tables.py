@@ -73,8 +73,8 @@ def rules_of_thumb(measured, reported):
             row[by] = measured("right", stage="errors", what=what, by=by)
             row[f"cases, {by}"] = measured("cases", stage="errors", what=what, by=by)
         rows.append(row)
-    for what in ("long nouns seen in training", "long nouns never seen"):
-        row = {"what": what, "model": measured("right", stage="errors", what=what, by="model")}
+    for what, text in {"nouns-seen": "long nouns seen in training", "nouns-new": "long nouns never seen"}.items():
+        row = {"what": text, "model": measured("right", stage="errors", what=what, by="model")}
         row |= {"cases, model": measured("cases", stage="errors", what=what, by="model")}
         rows.append(row | {"people": "—", "cases, people": "—"})
     return rows

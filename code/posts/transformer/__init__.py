@@ -2,5 +2,5 @@
 
 Reading order: model.py (the parts and the whole), data.py and captions.py (sentences, subwords, batches), train.py (the
 loop), decode.py (greedy and beam search), evaluate.py (translations and their scores), recurrent.py (the baseline),
-experiment.py (what is declared and claimed).
+experiment.py (what is declared and claimed), tables.py (how the page shows it).
 """

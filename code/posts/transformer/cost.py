@@ -41,7 +41,10 @@ COUNTED = {"transformer": transformer_operations, "recurrent": recurrent_operati
 
 
 def count(run: Run) -> list[dict[str, Any]]:
-    """Operations of an average update, in units of 10⁹, over the batches of one epoch, for each model."""
+    """For each model, the operations of an average update, over the batches of one epoch, and of all updates.
+
+    In units of 10⁹ and of 10¹². Then the share of padding in percent, and the updates of an epoch.
+    """
     config, arrays = run.config, run.data("captions")
     texts = [sentences(arrays, f"train_{language}") for language in ("en", "de")]
     tokenizer = train_subwords(texts[0] + texts[1], config.vocabulary)
@@ -53,7 +56,8 @@ def count(run: Run) -> list[dict[str, Any]]:
         for batch in batches:
             (rows_B, source), target = batch.source.shape, batch.target.shape[1]
             total += operations(config, tokenizer.get_vocab_size(), rows_B, source, target, batch.predictions)
-        rows.append({"model": model, "update_cost": BACKWARD * total / len(batches) / 1e9})
+        update = BACKWARD * total / len(batches)
+        rows.append({"model": model, "update_cost": update / 1e9, "training_cost": config.updates * update / 1e12})
     padded = sum(batch.source.numel() + batch.target.numel() for batch in batches)
     real = sum(map(len, pairs.source)) + sum(map(len, pairs.target))
     rows.append({"padding": 100 * (1 - real / padded), "updates_of_epoch": float(len(batches))})

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
 from sacrebleu.metrics.bleu import BLEU
 from sacrebleu.metrics.chrf import CHRF
 from sacremoses import MosesPunctNormalizer, MosesTokenizer
 from safetensors.torch import load_file
+from torch import nn
 
 from posts.transformer.data import read_subwords, sentences
 from posts.transformer.decode import Begin, Search, steps_of, translate
@@ -35,16 +36,22 @@ WAYS = {  # column of the table of translations: weights, and how they are searc
     "last_beam": ("last", "beam"),
     "last_greedy": ("last", "greedy"),
 }
+M = TypeVar("M", bound=nn.Module)
 LENGTHS = {"1–8": (1, 8), "9–11": (9, 11), "12–14": (12, 14), "15–": (15, 1000)}  # words of the source
 
 
 def load(config: Config, path: Path) -> Transformer:
-    """A trained model from its float16 weights, computing in float32.
+    """A trained Transformer from its float16 weights, as `load_as` does it."""
+    return load_as(build, config, path)
+
+
+def load_as(make: Callable[[Config, int, torch.Generator], M], config: Config, path: Path) -> M:
+    """A trained model from its float16 weights, computing in float32. `make` is the `build` of its module.
 
     Raises ValueError where the file holds the weights of another model than the settings describe.
     """
     weights = load_file(path)
-    model = build(config, len(weights.get("logits_weight", ())), torch.Generator())
+    model = make(config, len(weights.get("logits_weight", ())), torch.Generator())
     parameters = dict(model.named_parameters())  # tied weights are one parameter, under its first name
     if {name: tensor.shape for name, tensor in weights.items()} != {name: p.shape for name, p in parameters.items()}:
         raise ValueError(f"{path.name} does not hold the weights of the model that the settings describe")

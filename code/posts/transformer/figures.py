@@ -21,7 +21,10 @@ TITLES = {
 
 
 def draw(run: Run) -> dict[str, Any]:
-    """Draw all four. Reads every run of the full schedule, its translations' scores, and its gradients."""
+    """Draw all four.
+
+    Reads every run of the full schedule, its translations' scores, and its gradients.
+    """
     made: dict[str, list[Input]] = {}
     for other in run.inputs:
         made.setdefault(other.stage, []).append(other)
@@ -123,4 +126,4 @@ def draw_paths(run: Run, walked: list[Input], recurrent: list[Input]) -> None:
         axes.margins(y=0.12)
         axes.set_yscale("log")
         axes.set_xlabel("distance between the positions, in subwords")
-        axes.set_ylabel("gradient, share of that at distance 0")
+        axes.set_ylabel("gradient, share of that at distance 1")

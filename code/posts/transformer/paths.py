@@ -3,12 +3,14 @@
 Section 4 of the paper argues that a recurrent layer puts as many steps between two positions as there are words
 between them, and self-attention one. What that does is measured here: over validation sentences, the norm of the
 gradient of a random direction of the encoder's output at position i with respect to the embedding at position j,
-against the distance |i - j|, before training and after.
+against the distance |i - j|, before training and after. Distance 0 is left out: there the residual sum passes the word
+on as it is, and a bidirectional layer answers with both halves of its output.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -16,13 +18,15 @@ from torch import Tensor
 
 from posts.transformer import recurrent
 from posts.transformer.data import encode, read_subwords, sentences
-from posts.transformer.evaluate import load
+from posts.transformer.evaluate import M, load_as
 from posts.transformer.model import Transformer
 from posts.transformer.train import build
 
 if TYPE_CHECKING:
     from lockstep.run import Run
     from torch import nn
+
+    from posts.transformer.experiment import Config
 
 PROBING = 3_000_017  # offset of the seed that draws directions, away from the seeds that train
 Encode = Callable[[Tensor], Tensor]  # embedded source (1, S, D) to the encoder's output (1, S, X)
@@ -55,16 +59,17 @@ def gradient_norms(forward: Encode, x_1SD: Tensor, rng: torch.Generator) -> Tens
 
 
 def by_distance(norms: list[Tensor], farthest: int) -> list[float]:
-    """The mean over sentences and pairs at each distance from 0 to `farthest`, as a share of the one at distance 0."""
-    sums, counts = torch.zeros(farthest + 1), torch.zeros(farthest + 1)
+    """The mean at each distance from 1 to `farthest`, as a share of the one at distance 1.
+
+    First over the pairs of a sentence, then over sentences: all sentences count alike at all distances, however many
+    pairs they have.
+    """
+    means_D = torch.zeros(farthest)
     for norm_SS in norms:
         place_S = torch.arange(len(norm_SS))
         distance_SS = (place_S[:, None] - place_S).abs()
-        near_SS = distance_SS <= farthest
-        sums.index_add_(0, distance_SS[near_SS], norm_SS[near_SS])
-        counts.index_add_(0, distance_SS[near_SS], torch.ones(int(near_SS.sum())))
-    means = sums / counts
-    return (means / means[0]).tolist()
+        means_D += torch.stack([norm_SS[distance_SS == distance].mean() for distance in range(1, farthest + 1)])
+    return (means_D / means_D[0]).tolist()
 
 
 def measure(run: Run, model: nn.Module, embed: Callable[[Tensor], Tensor], forward: Encode) -> list[float]:
@@ -82,27 +87,26 @@ def measure(run: Run, model: nn.Module, embed: Callable[[Tensor], Tensor], forwa
 
 def walk(run: Run) -> list[dict[str, Any]]:
     """The Transformer's gradients by distance, as it was initialised and as it was trained. Output: paths.csv."""
-    config, made = run.config, run.inputs[0]
-    torch.set_num_threads(1)
-    trained = load(config, made.open("averaged.safetensors"))
-    fresh = build(config, len(trained.logits_weight), torch.Generator().manual_seed(run.seed))
-    found = {
-        name: measure(run, model, model.source, transformer_encoder(model))
-        for name, model in (("initial", fresh), ("trained", trained))
-    }
-    return rows_of(run, found)
+    return walk_as(run, build, lambda model: (model.source, transformer_encoder(model)))
 
 
 def walk_recurrent(run: Run) -> list[dict[str, Any]]:
     """The same of the recurrent baseline."""
+    return walk_as(run, recurrent.build, lambda model: (partial(model.embed, rng=None), recurrent_encoder(model)))
+
+
+def walk_as(
+    run: Run,
+    make: Callable[[Config, int, torch.Generator], M],
+    parts: Callable[[M], tuple[Callable[[Tensor], Tensor], Encode]],
+) -> list[dict[str, Any]]:
+    """`walk` for any model that `make` makes; `parts` tells apart what embeds its tokens and what encodes them."""
     config, made = run.config, run.inputs[0]
     torch.set_num_threads(1)
-    trained = recurrent.load(config, made.open("averaged.safetensors"))
-    fresh = recurrent.build(config, len(trained.logits_weight), torch.Generator().manual_seed(run.seed))
-    found = {
-        name: measure(run, model, lambda tokens, model=model: model.embed(tokens, None), recurrent_encoder(model))
-        for name, model in (("initial", fresh), ("trained", trained))
-    }
+    trained = load_as(make, config, made.open("averaged.safetensors"))
+    subwords = read_subwords(made.open("subwords.json")).get_vocab_size()
+    fresh = make(config, subwords, torch.Generator().manual_seed(run.seed))
+    found = {state: measure(run, model, *parts(model)) for state, model in (("initial", fresh), ("trained", trained))}
     return rows_of(run, found)
 
 
@@ -110,7 +114,7 @@ def rows_of(run: Run, found: dict[str, list[float]]) -> list[dict[str, Any]]:
     rows = [
         {"state": state, "distance": distance, "gradient": share}
         for state, shares in found.items()
-        for distance, share in enumerate(shares)
+        for distance, share in enumerate(shares, start=1)
     ]
     run.write_csv("paths.csv", rows)
     return rows

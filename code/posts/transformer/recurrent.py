@@ -2,7 +2,9 @@
 
 Bahdanau et al., "Neural Machine Translation by Jointly Learning to Align and Translate", 2015, appendix A: a
 bidirectional GRU reads the source; before each target token an additive attention, asked with the decoder's last
-state, reads the annotations. Embeddings are tied, and training, decoding and scoring are those of the Transformer.
+state, reads the annotations. Two parts are not theirs: the read-out is a tanh of the newest state, not a maxout of the
+one before, and torch's GRU resets after the product with the recurrent weights, not before. Embeddings are tied, and
+training, decoding and scoring are those of the Transformer.
 
 Shape legend: B sentences, S source tokens, T target tokens, E embedding, H units of a GRU, A attention units,
 R rows of the search (hypotheses), V vocabulary.
@@ -14,12 +16,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from posts.transformer.decode import Begin
-from posts.transformer.evaluate import VALIDATION, follow_with, write_with
+from posts.transformer.evaluate import VALIDATION, follow_with, load_as, write_with
 from posts.transformer.model import PAD, dropout, linear, padding_mask
 from posts.transformer.train import optimise, prepare
 
@@ -143,11 +144,8 @@ def fit(run: Run) -> list[dict[str, Any]]:
 
 
 def load(config: Config, path: Path) -> Recurrent:
-    """A trained model from its float16 weights, computing in float32."""
-    weights = {name: tensor.float() for name, tensor in load_file(path).items()}
-    model = build(config, len(weights["logits_weight"]), torch.Generator())
-    model.load_state_dict(weights)
-    return model.eval()
+    """`evaluate.load` for a recurrent model."""
+    return load_as(build, config, path)
 
 
 def steps_from(config: Config, path: Path) -> Begin:

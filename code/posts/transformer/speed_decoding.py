@@ -17,7 +17,7 @@ import torch
 from lockstep.errors import LockstepError, nearest
 from torch import Tensor
 
-from posts.transformer.decode import Begin, Search, beam_search, steps_of
+from posts.transformer.decode import Begin, Search, TransformerSteps, beam_search, steps_of
 from posts.transformer.model import END, PAD, START, Transformer
 from posts.transformer.peers import ctranslate2_model, marian
 
@@ -27,23 +27,20 @@ LEAST_IDENTICAL = 0.95
 OURS = "ours"  # the search of the post, over cached keys and values
 
 
-class WholePrefix:
-    """Steps without a cache: source and tokens so far go through the whole model each time."""
+class WholePrefix(TransformerSteps):
+    """Steps without a cache: all tokens so far go through the decoder each time. The source is still read once."""
 
     def __init__(self, model: Transformer, source_BS: Tensor, hypotheses: int):
-        self.model = model
-        self.source_RS = source_BS.repeat_interleave(hypotheses, dim=0)
-        self.tokens_RL = torch.empty((len(self.source_RS), 0), dtype=torch.long)
+        super().__init__(model, source_BS, hypotheses)
+        self.tokens_RL = torch.empty((len(source_BS) * hypotheses, 0), dtype=torch.long)
 
     def next(self, tokens_R: Tensor) -> Tensor:
         self.tokens_RL = torch.cat([self.tokens_RL, tokens_R[:, None]], dim=1)
-        return self.model.logits(self.model(self.source_RS, self.tokens_RL)[:, -1])
+        states_RLD = self.model.decode(self.tokens_RL, self.memories, self.mask)
+        return self.model.logits(states_RLD[:, -1])
 
     def reorder(self, rows_R: Tensor) -> None:
         self.tokens_RL = self.tokens_RL[rows_R]
-
-    def keep(self, rows_R: Tensor) -> None:
-        self.source_RS, self.tokens_RL = self.source_RS[rows_R], self.tokens_RL[rows_R]
 
 
 def whole_prefix_of(model: Transformer) -> Begin:
@@ -92,7 +89,7 @@ def translating(
         results = translator.translate_batch(
             sources[number],
             beam_size=search.width,
-            length_penalty=search.alpha,
+            length_penalty=search.alpha or 1e-9,  # at 0 it would stop at the first hypothesis that ends on top
             max_decoding_length=batches[number].shape[1] + search.longer,
         )
         return [[numbers[token] for token in result.hypotheses[0]] for result in results]

@@ -1,0 +1,151 @@
+"""The tables of the page: what each row shows, and under which name.
+
+Each takes `measured` and `reported`, which find values of the ledger and of paper.toml, and returns rows of cells.
+"""
+
+from lockstep.statistics import compare
+
+from posts.transformer.ablation import BASE, IN_THE_PAPER, ROWS, ROWS_RUN, SAID
+
+NAMES = {
+    "val": "validation",
+    "test_2016_flickr": "test 2016",
+    "test_2017_flickr": "test 2017",
+    "test_2017_mscoco": "test MSCOCO",
+}
+MAIN = {"weights": "averaged", "search": "beam"}
+
+
+def reported_and_reproduced(measured, reported):
+    """BLEU4 of lower-cased tokens on the test sentences of 2016, reported and reproduced."""
+    at = {"split": "test_2016_flickr"}
+    published, margin = reported("bleu4", **at), reported.margin("bleu4")
+    ours = measured("bleu4", stage="scores", **at, **MAIN)
+    differences = [value - published.value for value in ours.values.values()]
+    inside = compare(differences, margin).verdict == "equivalent"
+    below = compare([difference + margin for difference in differences]).verdict == "less"
+    above = compare([difference - margin for difference in differences]).verdict == "greater"
+    verdict = "reproduced" if inside else "below" if below else "above" if above else "undecided"
+    return [
+        {
+            "model": "tiny Transformer, text only",
+            "reported": published,
+            "ours": ours,
+            "n": str(len(differences)),
+            "difference": f"{compare(differences).mean:+.2f}".replace("-", "−"),
+            "margin": f"± {margin:g}",
+            "verdict": verdict,
+        }
+    ]
+
+
+def scores_by_split(measured, reported):
+    """Three scores of the averaged weights under beam search, on each split, and how long the translations are."""
+    return [
+        {"sentences": name}
+        | {metric: measured(metric, stage="scores", split=split, **MAIN) for metric in ("bleu", "bleu4", "chrf")}
+        | {"length": measured("relative_length", stage="scores", split=split, **MAIN)}
+        for split, name in NAMES.items()
+    ]
+
+
+def recipe(measured, reported):
+    """BLEU with and without averaged weights and a beam, on validation sentences and on the test sentences of 2016."""
+    named = {"averaged": "mean of ten checkpoints", "last": "last checkpoint"}
+    return [
+        {"weights": text, "search": search}
+        | {
+            NAMES[split]: measured("bleu", stage="scores", split=split, weights=weights, search=search)
+            for split in ("val", "test_2016_flickr")
+        }
+        for weights, text in named.items()
+        for search in ("beam", "greedy")
+    ]
+
+
+def rules_of_thumb(measured, reported):
+    """Content that arrives in German, in percent of the cases: in our translations, and in the human ones."""
+    named = {"colours": "colours", "numbers": "numbers of things", "agreement": "verb agrees with its subject"}
+    rows = []
+    for what, text in named.items():
+        row = {"what": text}
+        for by in ("model", "people"):
+            row[by] = measured("right", stage="errors", what=what, by=by)
+            row[f"cases, {by}"] = measured("cases", stage="errors", what=what, by=by)
+        rows.append(row)
+    for what, text in {"nouns-seen": "long nouns seen in training", "nouns-new": "long nouns never seen"}.items():
+        row = {"what": text, "model": measured("right", stage="errors", what=what, by="model")}
+        row |= {"cases, model": measured("cases", stage="errors", what=what, by="model")}
+        rows.append(row | {"people": "—", "cases, people": "—"})
+    return rows
+
+
+def translations_to_read(measured, reported):
+    """Translations of test sentences of 2016 by the model of seed 0, at fixed places in the order of their chrF."""
+    return [read(measured, name) for name in ("90 %", "75 %", "50 %", "25 %", "10 %")]
+
+
+def failures_to_read(measured, reported):
+    """The first test sentence of 2016 that fails each count, as the model of seed 0 translates it."""
+    failures = ("a colour is lost", "a number is lost", "a long noun is missed")
+    return [read(measured, name) for name in failures]
+
+
+def read(measured, name):
+    found = measured("chrf_of_sentence", stage="examples", example=name, seed=0)
+    texts = {column: found.keys[column.lower()] for column in ("English", "ours", "human")}
+    return {"which": name} | texts | {"chrF": found}
+
+
+def direction(verdict: str) -> str:
+    return {"less": "worse", "greater": "better", "equivalent": "no change"}.get(verdict, verdict)
+
+
+def rows_of_the_paper(measured, reported):
+    """Validation BLEU less that of the base with the same seed: as Table 3 of the paper has it, and here."""
+    margin = reported.margin("bleu_change")
+    rows = []
+    for row in ROWS_RUN:
+        if row not in IN_THE_PAPER:
+            continue
+        published, ours = reported("bleu_change", row=row), measured("bleu_change", stage="ablation", row=row)
+        here = changed(ours, margin)
+        small = abs(published.value) <= margin
+        there = "equivalent" if small else "less" if published.value < 0 else "greater"
+        agrees = "undecided" if here == "undecided" else "as in the paper" if here == there else "otherwise"
+        rows.append(
+            {"what is changed": SAID[row], "paper": published, "here": ours, "n": str(len(ours.values))}
+            | {"here it is": direction(here), "in the paper": direction(there), "verdict": agrees}
+        )
+    return rows
+
+
+def changed(ours, margin: float) -> str:
+    """The verdict on paired changes: "equivalent" where their whole interval lies within the margin."""
+    values = list(ours.values.values())
+    return "equivalent" if compare(values, margin).verdict == "equivalent" else compare(values).verdict
+
+
+def rows_not_run(measured, reported):
+    """Rows that are declared and were not run: the operations of an update of each, and over the base's."""
+    base = measured("update_cost", stage="cost", model="transformer", row=BASE)
+    rows = []
+    for row in ROWS:
+        if row in ROWS_RUN:
+            continue
+        cost = measured("update_cost", stage="cost", model="transformer", row=row)
+        ratio = next(iter(cost.values.values())) / next(iter(base.values.values()))
+        rows.append({"what is changed": SAID[row], "an update": cost, "times the base’s": f"{ratio:.2f}"})
+    return rows
+
+
+TABLES = (
+    reported_and_reproduced,
+    scores_by_split,
+    recipe,
+    rules_of_thumb,
+    translations_to_read,
+    failures_to_read,
+    rows_of_the_paper,
+    rows_not_run,
+)

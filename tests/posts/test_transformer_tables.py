@@ -1,0 +1,118 @@
+"""What a table's verdicts mean, and that tables name everything that is declared."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import pytest
+from posts.transformer.ablation import BASE, IN_THE_PAPER, ROWS, ROWS_RUN, SAID
+from posts.transformer.experiment import transformer
+from posts.transformer.tables import (
+    TABLES,
+    changed,
+    reported_and_reproduced,
+    rows_not_run,
+    rows_of_the_paper,
+)
+
+
+@dataclass
+class Values:
+    values: dict[int, float]
+
+
+@dataclass
+class Published:
+    value: float
+
+
+@dataclass
+class Reported:
+    """Published values by row, and one margin."""
+
+    margins: float = 0.5
+    rows: dict[str, float] = field(default_factory=dict)
+    bleu4: float = 41.0
+
+    def __call__(self, metric: str, **where: str) -> Published:
+        return Published(self.bleu4 if metric == "bleu4" else self.rows.get(where["row"], -1.0))
+
+    def margin(self, metric: str) -> float:
+        return self.margins
+
+
+def seeds(*values: float) -> Values:
+    return Values(dict(enumerate(values)))
+
+
+@pytest.mark.parametrize(
+    "ours, verdict",
+    [
+        ((41.1, 41.0, 40.9), "reproduced"),
+        ((38.1, 38.0, 37.9), "below"),
+        ((43.1, 43.0, 42.9), "above"),
+        ((41.6, 41.5, 41.4), "undecided"),  # on the margin's edge
+        ((45.0, 41.0, 37.0), "undecided"),
+    ],
+)
+def test_a_number_is_reproduced_below_above_or_undecided(ours, verdict):
+    (row,) = reported_and_reproduced(lambda metric, **where: seeds(*ours), Reported())
+    assert row["verdict"] == verdict
+    assert row["n"] == "3"
+
+
+def test_a_minus_is_a_minus():
+    (row,) = reported_and_reproduced(lambda metric, **where: seeds(38.1, 38.0, 37.9), Reported())
+    assert row["difference"] == "−3.00"
+
+
+@pytest.mark.parametrize(
+    "values, verdict",
+    [
+        ((0.1, 0.0, -0.1), "equivalent"),
+        ((-2.1, -2.0, -1.9), "less"),
+        ((2.1, 2.0, 1.9), "greater"),
+        ((-0.21, -0.2, -0.19), "equivalent"),  # surely below zero, and surely within the margin
+        ((3.0, 0.0, -3.0), "undecided"),
+    ],
+)
+def test_a_change_within_the_margin_is_none(values, verdict):
+    assert changed(seeds(*values), 0.5) == verdict  # pyright: ignore
+
+
+@pytest.mark.parametrize(
+    "paper, here, verdict",
+    [
+        (-2.1, (-2.1, -2.0, -1.9), "as in the paper"),
+        (-2.1, (2.1, 2.0, 1.9), "otherwise"),
+        (-2.1, (0.1, 0.0, -0.1), "otherwise"),
+        (-0.3, (0.1, 0.0, -0.1), "as in the paper"),  # both within the margin
+        (-0.3, (-2.1, -2.0, -1.9), "otherwise"),
+        (-2.1, (3.0, 0.0, -3.0), "undecided"),
+    ],
+)
+def test_a_row_is_as_in_the_paper_or_otherwise_or_undecided(paper, here, verdict):
+    published = Reported(rows=dict.fromkeys(ROWS, paper))
+    found = rows_of_the_paper(lambda metric, **where: seeds(*here), published)
+    assert {row["verdict"] for row in found} == {verdict}
+    assert len(found) == len([row for row in ROWS_RUN if row in IN_THE_PAPER])
+
+
+def test_every_row_that_is_declared_stands_in_one_table():
+    def measured(metric: str, **where: str) -> Values:
+        return seeds(1.0, 2.0, 3.0)
+
+    said = [
+        row["what is changed"] for table in (rows_of_the_paper, rows_not_run) for row in table(measured, Reported())
+    ]
+    assert sorted(said) == sorted(SAID[row] for row in set(ROWS) - {BASE})
+
+
+def test_the_cost_of_a_row_is_given_over_the_bases():
+    costs = {row: seeds(10.0 if row == BASE else 25.0) for row in ROWS}
+    found = rows_not_run(lambda metric, **where: costs[where["row"]], Reported())
+    assert {row["times the base’s"] for row in found} == {"2.50"}
+
+
+def test_the_experiment_has_these_tables():
+    assert [table.rows for table in transformer.tables.values()] == list(TABLES)

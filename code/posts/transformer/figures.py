@@ -51,16 +51,16 @@ def label(axes: Any, text: str, at: tuple[float, float], offset: tuple[float, fl
 def draw_losses(run: Run, trained: list[Input]) -> None:
     """Training and validation loss over updates, a line a seed."""
     with figure(run.figure("losses.svg"), height=3.2) as (_, axes):
-        for column, text, colour in (
-            ("train_loss", "training, smoothed and with dropout", PALETTE[1]),
-            ("validation_loss", "validation", PALETTE[0]),
+        for column, text, colour, above in (
+            ("train_loss", "training, smoothed and with dropout", PALETTE[1], 11),
+            ("validation_loss", "validation", PALETTE[0], -11),
         ):
             curves = [made.csv("curve.csv") for made in trained]
             for made, curve in zip(trained, curves, strict=True):
                 line = {"linewidth": 0.9, "alpha": 0.8, "label": f"_{text}, seed {made.keys['seed']}"}
                 axes.plot(*columns(curve, "update", column), color=colour, **line)
             last = curves[0][-1]
-            label(axes, text, (last["update"], last[column]), (0, -11), colour, "right")
+            label(axes, text, (last["update"], last[column]), (0, above), colour, "right")
         axes.set_ylim(bottom=0)
         axes.set_xlabel("update")
         axes.set_ylabel("loss, nats a token")
@@ -110,7 +110,7 @@ def draw_lengths(run: Run, scored: list[Input]) -> None:
 def draw_paths(run: Run, walked: list[Input], recurrent: list[Input]) -> None:
     """Gradients between positions against their distance, at initial weights and trained, a line a seed."""
     with figure(run.figure("paths.svg"), height=3.6) as (_, axes):
-        shown = [("Transformer", walked, "initial", PALETTE[1], 9), ("Transformer", walked, "trained", PALETTE[0], -11)]
+        shown = [("Transformer", walked, "initial", PALETTE[1], 9), ("Transformer", walked, "trained", PALETTE[0], -17)]
         if recurrent:
             shown += [
                 ("recurrent", recurrent, "initial", PALETTE[3], 9),
@@ -123,7 +123,7 @@ def draw_paths(run: Run, walked: list[Input], recurrent: list[Input]) -> None:
                 axes.plot(*columns(curve, "distance", "gradient"), color=colour, **line)
             last = curves[0][-1]
             label(axes, f"{name}, {state}", (last["distance"], last["gradient"]), (0, above), colour, "right")
-        axes.margins(y=0.12)
+        axes.margins(y=0.2)
         axes.set_yscale("log")
         axes.set_xlabel("distance between the positions, in subwords")
         axes.set_ylabel("gradient, share of that at distance 1")

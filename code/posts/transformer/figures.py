@@ -52,7 +52,7 @@ def draw_losses(run: Run, trained: list[Input]) -> None:
     """Training and validation loss over updates, a line a seed."""
     with figure(run.figure("losses.svg"), height=3.2) as (_, axes):
         for column, text, colour, above in (
-            ("train_loss", "training, smoothed and with dropout", PALETTE[1], 11),
+            ("train_loss", "training, smoothed and with dropout", PALETTE[1], 20),
             ("validation_loss", "validation", PALETTE[0], -11),
         ):
             curves = [made.csv("curve.csv") for made in trained]

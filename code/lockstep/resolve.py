@@ -290,7 +290,8 @@ class Resolver:
         size = sum(path.stat().st_size for path in loaded)
         width, height = _size(self.post.folder / poster) if poster in made else (0, 0)
         shown = {"poster": poster if poster in made else "", "width": width, "height": height, "digests": digests}
-        return shown | {"name": target, "script": f"demo/{target}.js", "megabytes": f"{size / 1e6:.1f}"}
+        weight = f"{size / 1e6:.1f} MB" if size >= 1e5 else f"{max(1, round(size / 1e3))} kB"
+        return shown | {"name": target, "script": f"demo/{target}.js", "weight": weight}
 
     def _loaded_besides(self, path: Path) -> list[Path]:
         """What a demo loads that no run made, such as a runtime: files and folders, from the root of the project."""

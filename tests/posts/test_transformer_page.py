@@ -56,7 +56,7 @@ def made(tmp_path_factory):
 def figure(published: Path, name: str) -> str:
     """A demo's figure as the theme makes it."""
     own = [path for path in sorted(published.iterdir()) if path.name.startswith(f"{name}.") and path.suffix != ".svg"]
-    fields = {"name": name, "id": name, "script": f"demo/{name}.js", "poster": f"demo/{name}.svg", "megabytes": "1.0"}
+    fields = {"name": name, "id": name, "script": f"demo/{name}.js", "poster": f"demo/{name}.svg", "weight": "1.0 MB"}
     fields |= {"digests": {f"demo/{path.name}": sha256(path.read_bytes()).hexdigest() for path in own}}
     partials = Environment(loader=FileSystemLoader(ROOT / "theme/templates/bindings"), autoescape=True)
     return partials.get_template("demo.html").render(fields | {"caption_html": f"The demo {name}."})

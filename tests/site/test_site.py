@@ -198,14 +198,14 @@ def with_demo(root: Path, size: int = 10, name: str = "draw") -> None:
 
 
 def test_a_demo_comes_with_its_script_and_with_what_a_run_published(project):
-    with_demo(project)
+    with_demo(project, size=40_400)
     done = lockstep(project, "build")
     assert done.returncode == 0, done.stderr
     page = (project / "output/mini/index.html").read_text()
-    assert 'data-demo="draw"' in page
+    assert 'data-demo="draw"' in page and "Load the demo (40 kB)" in page
     assert 'src="demo/draw.js"' in page
     assert (project / "output/mini/demo/draw.js").read_text() == "export {};\n"
-    assert (project / "output/mini/demo/weights.bin").read_bytes() == b"w" * 10
+    assert (project / "output/mini/demo/weights.bin").read_bytes() == b"w" * 40_400
     (project / "content/mini/demo/weights.bin").write_bytes(b"other")
     assert "demo/weights.bin is not what the run made" in lockstep(project, "check").stderr
 

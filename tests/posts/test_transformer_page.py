@@ -20,7 +20,7 @@ from posts.transformer.decode import Search, beam_search, length_penalty, steps_
 from posts.transformer.demo import attention_maps, label
 from posts.transformer.evaluate import load
 from posts.transformer.model import END, START, UNKNOWN
-from webpages import WIDTHS, opened, resize, served
+from webpages import FRAMES, WIDTHS, opened, resize, served
 
 ROOT = Path(__file__).parents[2]
 SCRIPTS = ROOT / "code/posts/transformer/demo"
@@ -328,6 +328,9 @@ def test_what_is_typed_is_translated_and_what_is_unknown_is_told(browser, site, 
 def test_once_loaded_it_works_without_a_connection(browser, site):
     with shown(browser, site) as page:
         found = demo(page, "translate")
+        page.evaluate(FRAMES)
+        page.evaluate("() => document.fonts.ready.then(() => null)")  # typefaces of what has just appeared
+        page.wait_for_load_state("networkidle")
         page.context.set_offline(True)
         before = found.locator(".written").inner_text()
         found.get_by_label("English caption").fill("Two children in a blue jacket are playing in the park.")

@@ -34,24 +34,8 @@ COLOURS = {  # English words, and what any German word for them begins with
     "gray": ("grau",),
     "grey": ("grau",),
 }
-SHADES = (  # what may stand before a colour in one word: hellblau, rotbraun
-    *(
-        "hell",
-        "dunkel",
-        "knall",
-        "tief",
-        "neon",
-        "schwarz",
-        "weiß",
-        "rot",
-        "blau",
-        "grün",
-        "gelb",
-        "braun",
-        "grau",
-        "oliv",
-    ),
-)
+# what may stand before a colour in one word: hellblau, rotbraun
+SHADES = tuple("hell dunkel knall tief neon schwarz weiß rot blau grün gelb braun grau oliv".split())
 NUMBERS = {
     "two": ("zwei", "beide", "paar"),
     "three": ("drei",),

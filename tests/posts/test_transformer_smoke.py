@@ -36,3 +36,12 @@ def test_every_figure_comes_with_its_data(smoke):
     pictures = {place for place in drawn if place.endswith(".svg")}
     assert len(pictures) >= 4 and {place.removesuffix(".svg") + ".csv" for place in pictures} <= drawn
     assert all((content / place).stat().st_size > 0 for place in drawn)
+
+
+def test_a_training_costs_as_many_updates_as_it_has(smoke):
+    done, _ = smoke
+    (line,) = [line for line in done if line.stage == "recipe-cost"]
+    costs = [row for row in line.rows if "training_cost" in row]
+    assert {row["model"] for row in costs} == {"transformer", "recurrent"}
+    for row in costs:
+        assert row["training_cost"] == pytest.approx(24 * row["update_cost"] / 1000) and row["update_cost"] > 0

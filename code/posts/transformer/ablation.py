@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 BASE = "base"
 SHORT = {  # the reduced base and its schedule, on which one thing at a time is changed
     "vocabulary": 4000,
+    "dropout": 0.1,
     "batch_tokens": 4096,
     "updates": 1000,
     "warmup": 400,
@@ -41,12 +42,12 @@ ROWS = {  # the paper's table 3, in small: what each row changes of the base
     # and what the paper's table does not vary. Its rows of other d_k change the keys alone, not the values
     "d_k-8": {"d_k": 8},
     "d_k-16": {"d_k": 16},
-    "dropout-0.1": {"dropout": 0.1},
+    "dropout-0.3": {"dropout": 0.3},
     "untied": {"tied": False},
     "subwords-1000": {"vocabulary": 1000},
     "subwords-10000": {"vocabulary": 10_000},
 }
-ROWS_RUN = [BASE, "heads-1", "layers-2", "dropout-0"]
+ROWS_RUN = [BASE, "heads-1", "layers-2", "dropout-0", "learned", "untied", "subwords-1000"]
 IN_THE_PAPER = (  # rows that table 3 of the paper has
     *("heads-1", "heads-2", "heads-8", "heads-16", "layers-2", "layers-3", "layers-6"),
     *("d_model-64", "d_model-256", "d_ff-128", "d_ff-512", "dropout-0", "smoothing-0", "learned"),
@@ -68,7 +69,7 @@ SAID = {  # what a row changes, in words
     "dropout-0": "no dropout",
     "smoothing-0": "no label smoothing",
     "learned": "learned positions",
-    "dropout-0.1": "dropout of 0.1",
+    "dropout-0.3": "dropout of 0.3",
     "untied": "three embeddings, untied",
     "subwords-1000": "1,000 subwords",
     "subwords-10000": "10,000 subwords",

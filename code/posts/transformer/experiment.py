@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from lockstep.catalogue import multi30k
 from lockstep.experiment import Experiment, Metric
 
-from posts.transformer.ablation import ROWS, ROWS_RUN, SHORT
+from posts.transformer.ablation import BASE, ROWS, ROWS_RUN, SHORT
 from posts.transformer.captions import made_captions
 from posts.transformer.tables import MAIN, TABLES
 
@@ -98,6 +98,9 @@ rows = transformer.stage("train:fit", name="rows", row=ROWS_RUN, seed=range(3))
 row_translations = transformer.stage("evaluate:write_validation", name="row-translations", each=rows)
 row_scores = transformer.stage("evaluate:score_validation", name="row-scores", each=row_translations)
 row_growth = transformer.stage("evaluate:follow", name="row-growth", each=rows)
+recurrent_rates = transformer.stage(
+    "recurrent:fit", name="recurrent-rates", row=[BASE], peak_rate=[0.005, 0.002, 0.001], seed=[100]
+)
 ablation = transformer.stage("ablation:differ", over=[row_scores])
 cost = transformer.stage("cost:count", row=list(ROWS))
 recipe_cost = transformer.stage("cost:count", name="recipe-cost")

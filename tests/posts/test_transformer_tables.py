@@ -7,12 +7,15 @@ from dataclasses import dataclass, field
 import pytest
 from posts.transformer.ablation import BASE, IN_THE_PAPER, ROWS, ROWS_RUN, SAID
 from posts.transformer.experiment import transformer
+from posts.transformer.speed_training import LABELS
 from posts.transformer.tables import (
+    PARTS,
     TABLES,
     changed,
     reported_and_reproduced,
     rows_not_run,
     rows_of_the_paper,
+    rows_of_the_recipe,
 )
 
 
@@ -102,16 +105,19 @@ def test_every_row_that_is_declared_stands_in_one_table():
     def measured(metric: str, **where: str) -> Values:
         return seeds(1.0, 2.0, 3.0)
 
-    said = [
-        row["what is changed"] for table in (rows_of_the_paper, rows_not_run) for row in table(measured, Reported())
-    ]
-    assert sorted(said) == sorted(SAID[row] for row in set(ROWS) - {BASE})
+    tables = rows_of_the_paper, rows_of_the_recipe, rows_not_run
+    said = [row["what is changed"] for table in tables for row in table(measured, Reported())]
+    assert sorted(said) == sorted(SAID[row] for row in {*ROWS, "recurrent"} - {BASE})
 
 
 def test_the_cost_of_a_row_is_given_over_the_bases():
     costs = {row: seeds(10.0 if row == BASE else 25.0) for row in ROWS}
     found = rows_not_run(lambda metric, **where: costs[where["row"]], Reported())
     assert {row["times the base’s"] for row in found} == {"2.50"}
+
+
+def test_every_part_of_a_step_is_shown():
+    assert set(PARTS) == {*LABELS, "other"}
 
 
 def test_the_experiment_has_these_tables():

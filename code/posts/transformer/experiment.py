@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from lockstep.catalogue import multi30k
 from lockstep.experiment import Experiment, Metric
 
-from posts.transformer.ablation import BASE, ROWS, ROWS_RUN, SHORT
+from posts.transformer.ablation import BASE, RECURRENT_RATE, RECURRENT_RATES, ROWS, ROWS_RUN, SHORT
 from posts.transformer.captions import made_captions
 from posts.transformer.tables import MAIN, TABLES
 
@@ -74,6 +74,12 @@ transformer = Experiment(
         Metric("epochs", digits=1, title="passes over the training pairs"),
         Metric("train_loss", unit="nats", digits=3, better="lower", title="training loss, smoothed, with dropout"),
         Metric("validation_loss", unit="nats", digits=3, better="lower", title="cross-entropy a token, validation"),
+        Metric("step_seconds", unit="s", digits=2, better="lower", title="a step of training"),
+        Metric("step_ratio", digits=2, better="lower", title="time of a step over ours"),
+        Metric("share", unit="%", digits=0, title="share of our step"),
+        Metric("sentences_a_second", digits=0, better="higher", title="sentences translated in a second"),
+        Metric("search_ratio", digits=2, better="lower", title="time of a search over ours"),
+        Metric("identical", unit="%", digits=1, title="translations that are ours, token for token"),
     ],
     smoke={
         "config": {"vocabulary": 120, "layers": 1, "d_model": 32, "d_ff": 32, "heads": 2, "d_k": 16, "dropout": 0.1}
@@ -94,18 +100,28 @@ growth = transformer.stage("evaluate:follow", name="growth", each=train)
 paths = transformer.stage("paths:walk", each=train)
 errors = transformer.stage("errors:count", each=translations)
 examples = transformer.stage("errors:show", name="examples", each=translations)
+speed = transformer.stage("speed:measure", each=train)
 rows = transformer.stage("train:fit", name="rows", row=ROWS_RUN, seed=range(3))
 row_translations = transformer.stage("evaluate:write_validation", name="row-translations", each=rows)
 row_scores = transformer.stage("evaluate:score_validation", name="row-scores", each=row_translations)
 row_growth = transformer.stage("evaluate:follow", name="row-growth", each=rows)
+row_paths = transformer.stage("paths:walk", name="row-paths", over=[rows], row=[BASE], seed=range(3))
 recurrent_rates = transformer.stage(
-    "recurrent:fit", name="recurrent-rates", row=[BASE], peak_rate=[0.005, 0.002, 0.001], seed=[100]
+    "recurrent:fit", name="recurrent-rates", row=[BASE], peak_rate=RECURRENT_RATES, seed=[100]
 )
-ablation = transformer.stage("ablation:differ", over=[row_scores])
+recurrent = transformer.stage("recurrent:fit", row=[BASE], peak_rate=[RECURRENT_RATE], seed=range(3))
+recurrent_translations = transformer.stage("recurrent:write", name="recurrent-translations", each=recurrent)
+recurrent_scores = transformer.stage("evaluate:score_validation", name="recurrent-scores", each=recurrent_translations)
+recurrent_growth = transformer.stage("recurrent:follow", name="recurrent-growth", each=recurrent)
+recurrent_paths = transformer.stage("paths:walk_recurrent", name="recurrent-paths", each=recurrent)
+ablation = transformer.stage("ablation:differ", over=[row_scores, recurrent_scores])
 cost = transformer.stage("cost:count", row=list(ROWS))
 recipe_cost = transformer.stage("cost:count", name="recipe-cost")
 draw_rows = transformer.stage("figures_rows:draw", name="figures-rows", over=[ablation])
-draw = transformer.stage("figures:draw", over=[train, growth, scores, paths])
+draw_costs = transformer.stage(
+    "figures_rows:draw_costs", name="figures-costs", over=[cost, row_growth, recurrent_growth]
+)
+draw = transformer.stage("figures:draw", over=[train, growth, scores, row_paths, recurrent_paths])
 demo = transformer.stage("demo:publish", over=[train])
 
 

@@ -23,7 +23,8 @@ TITLES = {
 def draw(run: Run) -> dict[str, Any]:
     """Draw all four.
 
-    Reads every run of the full schedule, its translations' scores, and its gradients.
+    Reads every run of the full schedule, its translations' scores, and the gradients of the base row and of the
+    baseline, which were trained alike.
     """
     made: dict[str, list[Input]] = {}
     for other in run.inputs:
@@ -31,7 +32,7 @@ def draw(run: Run) -> dict[str, Any]:
     draw_losses(run, made["train"])
     draw_growth(run, made["growth"])
     draw_lengths(run, made["scores"])
-    draw_paths(run, made["paths"], made.get("recurrent-paths", []))
+    draw_paths(run, made["row-paths"], made["recurrent-paths"])
     return {}
 
 

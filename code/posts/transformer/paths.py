@@ -23,7 +23,7 @@ from posts.transformer.model import Transformer
 from posts.transformer.train import build
 
 if TYPE_CHECKING:
-    from lockstep.run import Run
+    from lockstep.run import Input, Run
     from torch import nn
 
     from posts.transformer.experiment import Config
@@ -72,9 +72,15 @@ def by_distance(norms: list[Tensor], farthest: int) -> list[float]:
     return (means_D / means_D[0]).tolist()
 
 
+def trained_alike(run: Run) -> Input:
+    """Of the trainings that `run` reads, the one at its own point of the grid."""
+    (made,) = [made for made in run.inputs if made.keys == run.keys]
+    return made
+
+
 def measure(run: Run, model: nn.Module, embed: Callable[[Tensor], Tensor], forward: Encode) -> list[float]:
     """`by_distance` over the validation sentences that are long enough to have every distance."""
-    config, made = run.config, run.inputs[0]
+    config, made = run.config, trained_alike(run)
     tokenizer = read_subwords(made.open("subwords.json"))
     coded = encode(tokenizer, sentences(run.data("captions"), "val_en"), config.longest)
     long_enough = [tokens for tokens in coded if len(tokens) > config.farthest][: config.path_sentences]
@@ -101,7 +107,7 @@ def walk_as(
     parts: Callable[[M], tuple[Callable[[Tensor], Tensor], Encode]],
 ) -> list[dict[str, Any]]:
     """`walk` for any model that `make` makes; `parts` tells apart what embeds its tokens and what encodes them."""
-    config, made = run.config, run.inputs[0]
+    config, made = run.config, trained_alike(run)
     torch.set_num_threads(1)
     trained = load_as(make, config, made.open("averaged.safetensors"))
     subwords = read_subwords(made.open("subwords.json")).get_vocab_size()

@@ -5,7 +5,7 @@ Each takes `measured` and `reported`, which find values of the ledger and of pap
 
 from lockstep.statistics import compare
 
-from posts.transformer.ablation import BASE, IN_THE_PAPER, ROWS, ROWS_RUN, SAID
+from posts.transformer.ablation import BASE, IN_THE_PAPER, RECURRENT_RATES, ROWS, ROWS_RUN, SAID
 
 NAMES = {
     "val": "validation",
@@ -14,6 +14,12 @@ NAMES = {
     "test_2017_mscoco": "test MSCOCO",
 }
 MAIN = {"weights": "averaged", "search": "beam"}
+WAYS_SHOWN = {"last checkpoint": {"weights": "last", "search": "beam"}, "mean of ten": MAIN}
+DTYPES = ("bf16", "fp32")
+PARTS = (  # of a training step, as `speed_training.LABELS` tells them apart
+    *("attention", "feed-forward", "sums and normalisations", "embeddings and positions", "dropout"),
+    *("logits and loss", "masks", "optimiser", "other"),
+)
 
 
 def reported_and_reproduced(measured, reported):
@@ -120,6 +126,17 @@ def rows_of_the_paper(measured, reported):
     return rows
 
 
+def rows_of_the_recipe(measured, reported):
+    """Validation BLEU less that of the base with the same seed, for parts that the paper's table does not vary."""
+    margin = reported.margin("bleu_change")
+    rows = []
+    for row in [*(row for row in ROWS_RUN if row != BASE and row not in IN_THE_PAPER), "recurrent"]:
+        ours = measured("bleu_change", stage="ablation", row=row)
+        here = {"n": str(len(ours.values)), "it is": direction(changed(ours, margin))}
+        rows.append({"what is changed": SAID[row], "change": ours} | here)
+    return rows
+
+
 def changed(ours, margin: float) -> str:
     """The verdict on paired changes: "equivalent" where their whole interval lies within the margin."""
     values = list(ours.values.values())
@@ -139,6 +156,67 @@ def rows_not_run(measured, reported):
     return rows
 
 
+def recurrent_and_transformer(measured, reported):
+    """Two models of one size after the same short schedule: validation BLEU, and the operations of the training."""
+    stages = {"transformer": ("rows", "row-scores"), "recurrent": ("recurrent", "recurrent-scores")}
+    return [
+        {"model": SAID.get(model, "Transformer")}
+        | {"parameters": measured("parameters", stage=trained, row=BASE)}
+        | {"all updates": measured("training_cost", stage="cost", model=model, row=BASE)}
+        | {text: measured("bleu", stage=scored, row=BASE, split="val", **way) for text, way in WAYS_SHOWN.items()}
+        for model, (trained, scored) in stages.items()
+    ]
+
+
+def rates_of_the_baseline(measured, reported):
+    """Peaks of the learning rate that the recurrent model was tried with, on one seed."""
+    return [
+        {"peak rate": str(rate)}
+        | {"validation loss": measured("validation_loss", stage="recurrent-rates", row=BASE, peak_rate=rate)}
+        for rate in RECURRENT_RATES
+    ]
+
+
+def training_steps(measured, reported):
+    """A step of training by the same loss and optimiser on one core: seconds, and the time over ours."""
+    named = {
+        "ours": "ours",
+        "torch": "nn.Transformer, its parts where ours are",
+        "torch, unfused": "the same with unfused attention",
+        "torch, its defaults": "nn.Transformer by its defaults",
+    }
+    return [
+        {"model": text}
+        | {f"{dtype}, s": measured("step_seconds", stage="speed", model=model, dtype=dtype) for dtype in DTYPES}
+        | {f"{dtype}, × ours": measured("step_ratio", stage="speed", model=model, dtype=dtype) for dtype in DTYPES}
+        for model, text in named.items()
+    ]
+
+
+def shares_of_a_step(measured, reported):
+    """Where the time of our training step goes, forward and backward together, in percent."""
+    return [
+        {"part": part} | {dtype: measured("share", stage="speed", part=part, dtype=dtype) for dtype in DTYPES}
+        for part in PARTS
+    ]
+
+
+def searches(measured, reported):
+    """Beam search for the same translations from the same weights on one core."""
+    named = {
+        "ours": "ours",
+        "whole prefix": "ours without the cache",
+        "generate": "Hugging Face generate",
+        "CTranslate2": "CTranslate2",
+    }
+    columns = {"sentences a second": "sentences_a_second", "time over ours": "search_ratio", "identical": "identical"}
+    return [
+        {"search": text}
+        | {column: measured(metric, stage="speed", search=search) for column, metric in columns.items()}
+        for search, text in named.items()
+    ]
+
+
 TABLES = (
     reported_and_reproduced,
     scores_by_split,
@@ -147,5 +225,11 @@ TABLES = (
     translations_to_read,
     failures_to_read,
     rows_of_the_paper,
+    rows_of_the_recipe,
     rows_not_run,
+    recurrent_and_transformer,
+    rates_of_the_baseline,
+    training_steps,
+    shares_of_a_step,
+    searches,
 )

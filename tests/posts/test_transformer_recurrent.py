@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from functools import partial
+from types import SimpleNamespace
 
 import pytest
 import torch
 from posts.transformer.decode import Search, beam_search, greedy
 from posts.transformer.experiment import Config
 from posts.transformer.model import END, PAD, START, Transformer
-from posts.transformer.paths import by_distance, gradient_norms, recurrent_encoder, transformer_encoder
+from posts.transformer.paths import by_distance, gradient_norms, recurrent_encoder, trained_alike, transformer_encoder
 from posts.transformer.recurrent import Recurrent, RecurrentSteps, build, load
 from posts.transformer.train import build as build_transformer
 from posts.transformer.train import halved
@@ -137,6 +138,15 @@ def test_gradient_norms_are_those_of_finite_differences():
             assert float(norms[i, j]) == pytest.approx(torch.tensor(slopes).norm().item(), rel=1e-5)
     finally:
         torch.set_default_dtype(torch.float32)
+
+
+def test_of_all_trainings_the_one_at_the_same_point_is_walked():
+    points = [{"row": row, "seed": seed} for row in ("base", "heads-1") for seed in range(2)]
+    inputs = [SimpleNamespace(keys=keys) for keys in points]
+    for made in inputs:
+        assert trained_alike(SimpleNamespace(keys=dict(made.keys), inputs=inputs)) is made  # pyright: ignore
+    with pytest.raises(ValueError):
+        trained_alike(SimpleNamespace(keys={"row": "layers-2", "seed": 0}, inputs=inputs))  # pyright: ignore
 
 
 def test_shares_by_distance_are_means_over_pairs_and_then_over_sentences():

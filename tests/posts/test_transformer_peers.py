@@ -69,7 +69,7 @@ def test_marian_needs_the_columns_in_its_own_order():
 def test_ctranslate2_with_our_weights_gives_our_log_probabilities(tmp_path):
     model = random()
     names = [*SPECIAL, *(f"word{i}" for i in range(4, VOCABULARY))]
-    translator = ctranslate2_model(model, names, tmp_path / "model")
+    translator = ctranslate2_model(model, names, tmp_path)
     source = [[names[token] for token in row if token != PAD] for row in SOURCE.tolist()]
     target = [[names[token] for token in row if token not in (PAD, END)] for row in TARGET.tolist()]
     scored = translator.score_batch(source, target)  # pyright: ignore

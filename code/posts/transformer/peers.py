@@ -261,14 +261,13 @@ def marian_weights(model: Transformer) -> Parts:
 
 
 def ctranslate2_model(model: Transformer, vocabulary: Sequence[str], folder: Path) -> Translator:
-    """The model in CTranslate2, float32, one thread. `vocabulary` names every token in order; `folder` is new, and the
-    converted model stays in it."""
+    """The model in CTranslate2, float32, one thread. `vocabulary` names every token in order; the converted model
+    stays in `folder`, which is empty before."""
     from ctranslate2 import Translator
 
     spec = ctranslate2_spec(model, list(vocabulary))
     spec.validate()
     spec.optimize()
-    folder.mkdir(parents=True)
     spec.save(str(folder))
     return Translator(str(folder), device="cpu", compute_type="float32", inter_threads=1, intra_threads=1)
 

@@ -55,7 +55,7 @@ def compare(config: Config, model: Transformer, tokenizer: Tokenizer, arrays: Ar
     search = Search(config.beam, 0.0, config.longer)
     with tempfile.TemporaryDirectory() as folder:
         rows += speed_decoding.measure(
-            config.searches, model, vocabulary, asked, search, config.timed_rounds, Path(folder) / "ctranslate2"
+            config.searches, model, vocabulary, asked, search, config.timed_rounds, Path(folder)
         )
     return rows
 

@@ -181,6 +181,37 @@ def new_long_nouns_are_the_harder_ones(measured):
 
 
 @transformer.claim("greater")
+def a_step_of_torch_takes_longer(measured):
+    """A step of nn.Transformer with dropout and normalisations where ours are takes longer, in float32 too."""
+    return measured("step_ratio", stage="speed", model="torch", dtype="fp32"), 1
+
+
+@transformer.claim("less")
+def plain_attention_is_faster_here(measured):
+    """In bfloat16, nn.Transformer is faster with attention by plain products than with the fused kernel."""
+    at = {"stage": "speed", "dtype": "bf16"}
+    return measured("step_ratio", model="torch, unfused", **at), measured("step_ratio", model="torch", **at)
+
+
+@transformer.claim("greater")
+def the_cache_pays(measured):
+    """Our search takes longer when it computes the whole prefix again at each token."""
+    return measured("search_ratio", stage="speed", search="whole prefix"), 1
+
+
+@transformer.claim("greater")
+def generate_takes_longer(measured):
+    """Beam search by Hugging Face's generate takes longer than ours for the same translations."""
+    return measured("search_ratio", stage="speed", search="generate"), 1
+
+
+@transformer.claim("less")
+def ctranslate2_is_faster(measured):
+    """Beam search by CTranslate2 takes less time than ours for the same translations."""
+    return measured("search_ratio", stage="speed", search="CTranslate2"), 1
+
+
+@transformer.claim("greater")
 def without_dropout_it_learns_faster(measured):
     """On the short schedule, the model without dropout is ahead of the base."""
     return measured("bleu_change", stage="ablation", row="dropout-0"), 0

@@ -49,7 +49,7 @@ ROWS = {  # the paper's table 3, in small: what each row changes of the base
 }
 ROWS_RUN = [BASE, "heads-1", "layers-2", "dropout-0", "learned", "untied", "subwords-1000"]
 RECURRENT_RATES = [0.01, 0.005, 0.002]  # peaks tried for the baseline, with a seed that is not used again
-RECURRENT_RATE = 0.002  # the one with the lowest validation loss
+RECURRENT_RATE = 0.005  # the one with the lowest validation loss
 IN_THE_PAPER = (  # rows that table 3 of the paper has
     *("heads-1", "heads-2", "heads-8", "heads-16", "layers-2", "layers-3", "layers-6"),
     *("d_model-64", "d_model-256", "d_ff-128", "d_ff-512", "dropout-0", "smoothing-0", "learned"),

@@ -229,5 +229,24 @@ def one_head_is_undecided(measured):
     return measured("bleu_change", stage="ablation", row="heads-1"), 0
 
 
+@transformer.claim("less")
+def few_subwords_cost_much(measured):
+    """On the short schedule, a vocabulary of 1,000 subwords is behind the base's."""
+    return measured("bleu_change", stage="ablation", row="subwords-1000"), 0
+
+
+@transformer.claim("greater")
+def the_rival_is_ahead_after_the_short_schedule(measured):
+    """On the short schedule, the recurrent model is ahead of the base."""
+    return measured("bleu_change", stage="ablation", row="recurrent"), 0
+
+
+@transformer.claim("less")
+def gradients_fade_in_the_rival(measured):
+    """At distance twelve the initial recurrent encoder keeps less of the gradient between neighbours."""
+    at = {"row": BASE, "state": "initial", "distance": 12}
+    return measured("gradient", stage="recurrent-paths", **at), measured("gradient", stage="row-paths", **at)
+
+
 for rows_of_a_table in TABLES:
     transformer.table(rows_of_a_table)

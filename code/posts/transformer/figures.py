@@ -111,20 +111,20 @@ def draw_lengths(run: Run, scored: list[Input]) -> None:
 def draw_paths(run: Run, walked: list[Input], recurrent: list[Input]) -> None:
     """Gradients between positions against their distance, at initial weights and trained, a line a seed."""
     with figure(run.figure("paths.svg"), height=3.6) as (_, axes):
-        shown = [("Transformer", walked, "initial", PALETTE[1], 9), ("Transformer", walked, "trained", PALETTE[0], -17)]
-        if recurrent:
-            shown += [
-                ("recurrent", recurrent, "initial", PALETTE[3], 9),
-                ("recurrent", recurrent, "trained", PALETTE[2], 9),
-            ]
-        for name, made, state, colour, above in shown:
+        for name, made, state, colour in (
+            ("Transformer", walked, "initial", PALETTE[1]),
+            ("Transformer", walked, "trained", PALETTE[0]),
+            ("recurrent", recurrent, "initial", PALETTE[3]),
+            ("recurrent", recurrent, "trained", PALETTE[2]),
+        ):
             curves = [[row for row in other.csv("paths.csv") if row["state"] == state] for other in made]
             for other, curve in zip(made, curves, strict=True):
                 line = {"linewidth": 0.9, "alpha": 0.8, "label": f"_{name}, {state}, seed {other.keys['seed']}"}
                 axes.plot(*columns(curve, "distance", "gradient"), color=colour, **line)
             last = curves[0][-1]
-            label(axes, f"{name}, {state}", (last["distance"], last["gradient"]), (0, above), colour, "right")
-        axes.margins(y=0.2)
+            label(axes, f"{name}, {state}", (last["distance"], last["gradient"]), (5, 0), colour, "left")
+        axes.set_xlim(right=1.38 * run.config.farthest)  # room for what the lines are called
+        axes.set_xticks(range(2, run.config.farthest + 1, 2))
         axes.set_yscale("log")
         axes.set_xlabel("distance between the positions, in subwords")
         axes.set_ylabel("gradient, share of that at distance 1")

@@ -61,7 +61,10 @@ def draw_rows(run: Run, differed: Input) -> None:
 def draw_quality(run: Run, ours: list[Input], baseline: list[Input], costs: dict[str, float]) -> None:
     """Validation BLEU against the operations of the training so far, a line a seed."""
     with figure(run.figure("quality.svg"), height=3.2) as (_, axes):
-        for name, followed, colour in (("Transformer", ours, PALETTE[0]), ("recurrent", baseline, PALETTE[1])):
+        for name, followed, colour, above in (
+            ("Transformer", ours, PALETTE[0], -26),
+            ("recurrent", baseline, PALETTE[1], 9),
+        ):
             curves = [made.csv("growth.csv") for made in followed]
             updates, _ = columns(curves[0], "update", "validation_bleu")
             spent = [update * costs[name.lower()] / 1000 for update in updates]
@@ -71,7 +74,7 @@ def draw_quality(run: Run, ours: list[Input], baseline: list[Input], costs: dict
                 axes.plot(spent, seed, color=colour, **line)
             middle = mean(heights)
             axes.plot(spent, middle, color=colour, linewidth=2, marker="o", markersize=3.5, label=f"_{name}, mean")
-            label(axes, name, (spent[-1], middle[-1]), (0, 10), colour, "right")
+            label(axes, name, (spent[-1], middle[-1]), (0, above), colour, "right")
         axes.set_xlim(left=0)
         axes.set_xlabel("10¹² operations of matrix products in training")
         axes.set_ylabel("BLEU, validation, greedy")

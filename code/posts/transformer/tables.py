@@ -187,7 +187,7 @@ def training_steps(measured, reported):
     }
     return [
         {"model": text}
-        | {f"{dtype}, s": measured("step_seconds", stage="speed", model=model, dtype=dtype) for dtype in DTYPES}
+        | {dtype: measured("step_seconds", stage="speed", model=model, dtype=dtype) for dtype in DTYPES}
         | {f"{dtype}, × ours": measured("step_ratio", stage="speed", model=model, dtype=dtype) for dtype in DTYPES}
         for model, text in named.items()
     ]

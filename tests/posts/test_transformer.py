@@ -66,32 +66,39 @@ def inputs() -> tuple[Tensor, Tensor, Tensor]:
     tokens_BS = torch.full((3, 7), 5)
     tokens_BS[0, 5:] = tokens_BS[2, 3:] = PAD
     x_BSD = torch.randn(3, 7, WIDTH, generator=rng(1), dtype=torch.float64)
-    return tokens_BS, x_BSD, torch.randn(3, 5, WIDTH, generator=rng(2), dtype=torch.float64)
+    y_BTD = torch.randn(3, 5, WIDTH, generator=rng(2), dtype=torch.float64)
+    return tokens_BS, x_BSD.requires_grad_(), y_BTD.requires_grad_()
 
 
-def encoders() -> tuple[nn.Module, nn.Module, dict[str, str], Tensor, Tensor]:
-    tokens_BS, x_BSD, _ = inputs()
+Pair = tuple[nn.Module, nn.Module, dict[str, str]]  # ours, torch's, and the names of ours in theirs
+Computed = tuple[Tensor, list[Tensor]]  # an output, and what it was computed from
+
+
+def encoders() -> tuple[Pair, Computed, Computed]:
+    (tokens_BS, x_BSD, _), (_, again_BSD, _) = inputs(), inputs()
     ours = randomised(EncoderLayer(WIDTH, HEADS, D_K, INNER, 0.0, rng()))
     theirs = nn.TransformerEncoderLayer(WIDTH, HEADS, INNER, 0.0, batch_first=True, dtype=torch.float64)
     theirs.load_state_dict(translated(ours, ENCODER, lambda p: p.detach().clone()))
     mask = padding_mask(tokens_BS, x_BSD.dtype)
-    return ours, theirs, ENCODER, ours(x_BSD, mask), theirs(x_BSD, src_key_padding_mask=tokens_BS == PAD)
+    reference = theirs(again_BSD, src_key_padding_mask=tokens_BS == PAD)
+    return (ours, theirs, ENCODER), (ours(x_BSD, mask), [x_BSD]), (reference, [again_BSD])
 
 
-def decoders() -> tuple[nn.Module, nn.Module, dict[str, str], Tensor, Tensor]:
-    tokens_BS, x_BSD, y_BTD = inputs()
+def decoders() -> tuple[Pair, Computed, Computed]:
+    (tokens_BS, x_BSD, y_BTD), (_, memory_BSD, again_BTD) = inputs(), inputs()
     ours = randomised(DecoderLayer(WIDTH, HEADS, D_K, INNER, 0.0, rng()))
     theirs = nn.TransformerDecoderLayer(WIDTH, HEADS, INNER, 0.0, batch_first=True, dtype=torch.float64)
     theirs.load_state_dict(translated(ours, DECODER, lambda p: p.detach().clone()))
     memory = ours.cross.keys_and_values(x_BSD)  # pyright: ignore
     mine = ours(y_BTD, memory, padding_mask(tokens_BS, x_BSD.dtype), causal_mask(5, y_BTD))
     later = torch.ones(5, 5, dtype=torch.bool).triu(1)
-    return ours, theirs, DECODER, mine, theirs(y_BTD, x_BSD, tgt_mask=later, memory_key_padding_mask=tokens_BS == PAD)
+    reference = theirs(again_BTD, memory_BSD, tgt_mask=later, memory_key_padding_mask=tokens_BS == PAD)
+    return (ours, theirs, DECODER), (mine, [x_BSD, y_BTD]), (reference, [memory_BSD, again_BTD])
 
 
 @pytest.mark.parametrize("make", [encoders, decoders])
 def test_layers_agree_with_torch_in_output_gradients_and_the_weights_after_a_step(make):
-    ours, theirs, names, mine, reference = make()
+    (ours, theirs, names), (mine, our_inputs), (reference, their_inputs) = make()
     real = slice(None) if mine.shape[1] == 5 else inputs()[0] != PAD  # what stands at padding is nobody's concern
     torch.testing.assert_close(mine[real], reference[real], rtol=1e-12, atol=1e-12)
     for output in (mine, reference):
@@ -102,6 +109,7 @@ def test_layers_agree_with_torch_in_output_gradients_and_the_weights_after_a_ste
         rtol=1e-9,
         atol=1e-12,
     )
+    torch.testing.assert_close([x.grad for x in our_inputs], [x.grad for x in their_inputs], rtol=1e-9, atol=1e-12)
     for layer in (ours, theirs):
         torch.optim.SGD(layer.parameters(), lr=0.1).step()
     torch.testing.assert_close(

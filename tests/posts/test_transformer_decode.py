@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import product
+from typing import Any
 
 import pytest
 import torch
 from posts.transformer.captions import captions
 from posts.transformer.data import train_subwords
-from posts.transformer.decode import Search, beam_search, greedy, length_penalty, steps_of, translate
+from posts.transformer.decode import Begin, Search, beam_search, greedy, steps_of, translate
 from posts.transformer.model import END, PAD, START, Past, Transformer, causal_mask
 from torch import Tensor
 
@@ -60,37 +62,96 @@ def test_cached_states_are_those_of_the_whole_prefix():
     torch.testing.assert_close(torch.cat(stepwise, dim=1), model.decode(target, memories, mask))
 
 
+class Changed:
+    """Steps whose logit of END is another: `change` of what it was."""
+
+    def __init__(self, inner: Any, change: Callable[[Tensor], Tensor]):
+        self.inner, self.change = inner, change
+
+    def next(self, tokens: Tensor) -> Tensor:
+        logits = self.inner.next(tokens)
+        logits[:, END] = self.change(logits[:, END])
+        return logits
+
+    def __getattr__(self, name: str):
+        return getattr(self.inner, name)
+
+
+def changed(model: Transformer, change: Callable[[Tensor], Tensor]) -> Begin:
+    return lambda source, hypotheses: Changed(steps_of(model)(source, hypotheses), change)
+
+
 def test_a_beam_of_one_is_greedy():
+    lengths = set()
     for seed in range(4):
         model, source = small(seed=seed), sources(11, [3, 7, 5])
-        assert beam_search(steps_of(model), source, Search(1)) == greedy(steps_of(model), source, LONGER)
+        begin = changed(model, lambda logits: logits + 6)  # so that some end before they have to
+        found = greedy(begin, source, LONGER)
+        assert beam_search(begin, source, Search(1)) == found
+        lengths |= {len(row) for row in found}
+    assert len(lengths) > 3 and min(lengths) < 10
 
 
-@pytest.mark.parametrize("alpha", [0.0, 0.6, 20.0])
-@pytest.mark.parametrize("seed", range(3))
-def test_a_beam_that_holds_everything_finds_what_brute_force_finds(seed: int, alpha: float):
+@pytest.mark.parametrize("alpha", [0.0, 0.6, 1.0, 20.0])
+def test_a_beam_that_holds_everything_finds_what_brute_force_finds(alpha: float):
     vocabulary = 6  # and two source tokens: of one more, three target tokens, there are few enough to try all
-    model, source = small(vocabulary, seed, sharpness=2.0), sources(vocabulary, [2])
-    words = [token for token in range(vocabulary) if token != END]
-
-    def score(prefix: tuple[int, ...]) -> float:
-        tokens = torch.tensor([[START, *prefix]])
-        log_p = model.logits(model(source, tokens)).log_softmax(dim=-1)[0]
-        total = sum(float(log_p[t, token]) for t, token in enumerate([*prefix, END]))
-        return total / length_penalty(len(prefix) + 1, alpha)
-
-    with torch.no_grad():
-        every = {prefix: score(prefix) for n in range(3) for prefix in product(words, repeat=n)}
-    best = max(every, key=every.__getitem__)
-    assert beam_search(steps_of(model), source, Search(vocabulary**2, alpha, longer=1)) == [list(best)]
+    lengths, elsewhere = [], 0
+    for seed in range(12):
+        model, source = small(vocabulary, seed, sharpness=4.0), sources(vocabulary, [2])
+        every = likelihoods(model, source, [token for token in range(vocabulary) if token != END])
+        best = max(every, key=lambda prefix: every[prefix] / (len(prefix) + 1) ** alpha)
+        without_end = max(every, key=lambda prefix: every[prefix] / max(1, len(prefix)) ** alpha)
+        assert beam_search(steps_of(model), source, Search(vocabulary**2, alpha, longer=1)) == [list(best)]
+        lengths.append(len(best))
+        elsewhere += best != without_end
     if alpha == 20.0:  # the control: so heavy a penalty lets the longest win
-        assert len(best) == 2
+        assert set(lengths) == {2}
+    elif alpha > 0:  # the control: END counts, and another count would have chosen otherwise
+        assert set(lengths) == {0, 1, 2} and elsewhere
+
+
+@torch.no_grad()
+def likelihoods(model: Transformer, source: Tensor, words: list[int]) -> dict[tuple[int, ...], float]:
+    """Every translation of up to two tokens, and its log-probability with END."""
+    found = {}
+    for prefix in (prefix for length in range(3) for prefix in product(words, repeat=length)):
+        log_p = model.logits(model(source, torch.tensor([[START, *prefix]]))).log_softmax(dim=-1)[0]
+        found[prefix] = sum(float(log_p[t, token]) for t, token in enumerate([*prefix, END]))
+    return found
+
+
+def test_a_sentence_is_done_when_as_many_hypotheses_have_ended_as_the_beam_is_wide():
+    a, b = 4, 5
+    probabilities = [{END: 0.3, a: 0.5, b: 0.2}, {END: 0.4, a: 0.35, b: 0.25}, {END: 0.9, a: 0.05, b: 0.05}]
+
+    class Table:
+        """The same probabilities for each hypothesis, step by step."""
+
+        def __init__(self, source: Tensor, hypotheses: int):
+            self.step = 0
+
+        def next(self, tokens: Tensor) -> Tensor:
+            row = torch.full((6,), 1e-9)
+            for token, probability in probabilities[min(self.step, 2)].items():
+                row[token] = probability
+            self.step += 1
+            return row.log().expand(len(tokens), -1)
+
+        def reorder(self, rows: Tensor) -> None: ...
+
+        keep = reorder
+
+    longest_wins = 20.0
+    assert beam_search(Table, sources(11, [3]), Search(2, longest_wins)) == [[a]]  # after [] and [a]
+    assert len(beam_search(Table, sources(11, [3]), Search(3, longest_wins))[0]) > 1  # a third was awaited
 
 
 def test_sentences_in_one_batch_do_not_touch_each_other():
     model, source = small(seed=5), sources(11, [3, 7, 5, 6, 2])
-    together = beam_search(steps_of(model), source, Search(3))
-    assert together == [beam_search(steps_of(model), row[row != PAD][None], Search(3))[0] for row in source]
+    begin = changed(model, lambda logits: logits + 6)
+    together = beam_search(begin, source, Search(3))
+    assert together == [beam_search(begin, row[row != PAD][None], Search(3))[0] for row in source]
+    assert len({len(row) for row in together}) > 2 and min(map(len, together)) < 10  # they end, and not together
 
 
 def test_a_wider_beam_finds_hypotheses_that_are_at_least_as_likely():
@@ -108,23 +169,10 @@ def test_a_wider_beam_finds_hypotheses_that_are_at_least_as_likely():
 
 
 def test_what_never_ends_is_cut_and_returned_as_it_stands():
-    model, source = small(seed=1), sources(11, [3])
-    begin = steps_of(model)
-
-    class Endless:
-        def __init__(self, source: Tensor, hypotheses: int):
-            self.inner = begin(source, hypotheses)
-
-        def next(self, tokens: Tensor) -> Tensor:
-            logits = self.inner.next(tokens)
-            logits[:, END] = -torch.inf
-            return logits
-
-        def __getattr__(self, name: str):
-            return getattr(self.inner, name)
-
-    assert [len(row) for row in beam_search(Endless, source, Search(2))] == [3 + LONGER]  # pyright: ignore
-    assert [len(row) for row in greedy(Endless, source, LONGER)] == [3 + LONGER]  # pyright: ignore
+    source = sources(11, [3])
+    endless = changed(small(seed=1), lambda logits: torch.full_like(logits, -torch.inf))
+    assert [len(row) for row in beam_search(endless, source, Search(2))] == [3 + LONGER]
+    assert [len(row) for row in greedy(endless, source, LONGER)] == [3 + LONGER]
 
 
 def test_the_future_is_masked_and_the_present_is_not():

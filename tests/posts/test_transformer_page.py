@@ -325,17 +325,22 @@ def test_what_is_typed_is_translated_and_what_is_unknown_is_told(browser, site, 
         expect(found.locator(".written")).to_have_role("status")
 
 
-def test_once_loaded_it_works_without_a_connection(browser, site):
+@torch.inference_mode()
+def test_once_loaded_it_works_without_a_connection(browser, site, made):
+    _, tokenizer, model, config = made
+    text = "Two children in a blue jacket are playing in the park."
+    search = Search(config.beam, config.length_penalty, config.longer)
+    (expected,) = beam_search(steps_of(model), padded(encode(tokenizer, [text], config.longest)), search)
     with shown(browser, site) as page:
         found = demo(page, "translate")
         page.evaluate(FRAMES)
         page.evaluate("() => document.fonts.ready.then(() => null)")  # typefaces of what has just appeared
         page.wait_for_load_state("networkidle")
         page.context.set_offline(True)
-        before = found.locator(".written").inner_text()
-        found.get_by_label("English caption").fill("Two children in a blue jacket are playing in the park.")
+        expect(found.locator(".written")).not_to_have_text(tokenizer.decode(expected))
+        found.get_by_label("English caption").fill(text)
         found.get_by_role("button", name="Translate").click()
-        expect(found.locator(".written")).not_to_have_text(before)
+        expect(found.locator(".written")).to_have_text(tokenizer.decode(expected))
 
 
 @torch.inference_mode()

@@ -53,6 +53,7 @@ def test_the_parts_of_a_step_are_all_of_it(rows):
         shares = {row["part"]: row["share"] for row in rows if row.get("dtype") == precision and "part" in row}
         assert sum(shares.values()) == pytest.approx(100) and set(shares) == {*LABELS, "other"} == set(PARTS)
         assert min(shares[part] for part in ("attention", "feed-forward", "logits and loss", "optimiser")) > 0
+        assert shares["other"] < 5  # the backward pass as well is told apart
 
 
 def test_what_is_searched_are_sentences_and_not_one_token_again_and_again(learnt):

@@ -183,7 +183,7 @@ def test_the_made_captions_agree_in_number_and_are_all_different():
 # --- the training run -------------------------------------------------------------------------------------------
 
 SMALL = replace(Config(), vocabulary=120, layers=1, d_model=16, d_ff=16, heads=2, d_k=8, batch_tokens=400)
-SMALL = replace(SMALL, updates=12, warmup=4, averaged=2, average_every=2, keep_every=4, report_every=4)
+SMALL = replace(SMALL, updates=12, warmup=4, averaged=4, average_every=2, keep_every=2, report_every=4)
 
 
 def faked(directory, config=SMALL, **options) -> FakeRun:
@@ -208,11 +208,25 @@ def test_the_same_seed_trains_the_same_model_and_another_seed_another(tmp_path):
     assert not equal(first, trained(tmp_path / "c", seed=1)[0])
 
 
+def test_what_is_kept_as_averaged_is_the_mean_of_the_last_checkpoints(tmp_path):
+    trained(tmp_path / "run")
+    kept = [load_file(tmp_path / "run" / f"weights-{update}.safetensors") for update in (6, 8, 10, 12)]
+    averaged, last = (load_file(tmp_path / "run" / f"{name}.safetensors") for name in ("averaged", "last"))
+    mean = {name: torch.stack([weights[name].float() for weights in kept]).mean(dim=0) for name in last}
+    half = {"rtol": 2e-3, "atol": 1e-4}  # each of them was rounded to float16
+    torch.testing.assert_close({name: tensor.float() for name, tensor in averaged.items()}, mean, **half)
+    assert equal(last, kept[-1])
+    for other in (kept[-1], {name: torch.stack([w[name].float() for w in kept[1:]]).mean(dim=0) for name in last}):
+        with pytest.raises(AssertionError):  # neither the last one, nor the mean of one less
+            torch.testing.assert_close({name: tensor.float() for name, tensor in other.items()}, mean, **half)
+
+
 def test_a_resumed_training_is_the_uninterrupted_one(tmp_path):
     whole, row = trained(tmp_path / "whole")
     for stop in (4, 8):
         with pytest.raises(KeyboardInterrupt):
             trained(tmp_path / "parts", stop_after=stop)
+    assert load_file(tmp_path / "parts" / "checkpoint")["place"].tolist()[-1] == 2  # in the midst of what is averaged
     parts, resumed = trained(tmp_path / "parts")
     assert equal(whole, parts) and row == resumed
 

@@ -18,7 +18,8 @@ class FakeRun:
     ):
         self.config, self.seed, self.directory, self.stop_after = config, seed, directory, stop_after
         self.arrays = arrays
-        self.rows: list[dict[str, Any]] = []
+        self.inputs: list[Any] = []
+        self.tables: dict[str, list[dict[str, Any]]] = {}
 
     def data(self, name: str) -> Mapping[str, Any]:
         return self.arrays
@@ -39,7 +40,7 @@ class FakeRun:
             raise KeyboardInterrupt
 
     def write_csv(self, name: str, rows: list[dict[str, Any]]) -> None:
-        self.rows = rows
+        self.tables[name] = rows
 
     def fail(self, reason: str) -> None:
         raise RunFailed(reason)

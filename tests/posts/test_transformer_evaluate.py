@@ -2,15 +2,30 @@
 
 from __future__ import annotations
 
+import math
 import os
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
+from fakerun import FakeRun
 from lockstep.catalogue import multi30k
-from posts.transformer.data import sentences
-from posts.transformer.evaluate import SPLITS, bleu, bleu4, by_length, chrf, load, moses, scores_of
+from posts.transformer.captions import made_captions
+from posts.transformer.data import read_subwords, sentences, train_subwords
+from posts.transformer.decode import Search, steps_of, translate
+from posts.transformer.evaluate import (
+    SPLITS,
+    bleu,
+    bleu4,
+    by_length,
+    chrf,
+    follow,
+    load,
+    moses,
+    scores_of,
+    write,
+)
 from posts.transformer.experiment import Config
 from posts.transformer.train import build, halved
 from safetensors.torch import save_file
@@ -20,7 +35,8 @@ def test_bleu_is_the_geometric_mean_of_clipped_precisions():
     found, wanted = ["the cat sat on the mat today"], ["the cat sat on the mat"]
     precisions = 6 / 7 * 5 / 6 * 4 / 5 * 3 / 4
     assert bleu(found, wanted) == pytest.approx(100 * precisions**0.25)
-    assert bleu4(["The cat sat on the mat today"], wanted) == pytest.approx(100 * precisions**0.25)  # case is ignored
+    capital = bleu4(["The cat sat on the mat today"], wanted)
+    assert capital.score == pytest.approx(100 * precisions**0.25)  # case is ignored
     assert bleu(["The Cat sat on the mat today"], wanted) < bleu(found, wanted)  # and here it is not
     assert chrf(wanted, wanted) == 100 > chrf(found, wanted) > chrf(["dogs"], wanted)
 
@@ -68,6 +84,9 @@ def test_each_way_is_scored_by_itself_and_lengths_apart():
     rows = {(row["weights"], row["search"]): row for row in scores_of(made, "val", wanted)}  # pyright: ignore
     assert rows["averaged", "beam"]["bleu"] == rows["last", "beam"]["bleu"] > rows["last", "greedy"]["bleu"]
     assert rows["averaged", "beam"]["relative_length"] == pytest.approx(100 * (7 + 5) / (7 + 9))
+    whole, shorter = rows["averaged", "beam"], math.exp(1 - (7 + 9) / (7 + 5))  # the penalty: e^(1 - r/c)
+    assert whole["brevity_penalty"] == pytest.approx(shorter)
+    assert whole["unpenalised_bleu4"] == pytest.approx(whole["bleu4"] / shorter)
     short, long = by_length(made, "val", sources, wanted)  # pyright: ignore
     assert (short["length"], short["sentences"], short["bleu_of_length"]) == ("1–8", 1, pytest.approx(100))
     assert (long["length"], long["sentences"]) == ("9–11", 1) and long["bleu_of_length"] < 20
@@ -84,6 +103,69 @@ def test_a_kept_checkpoint_is_the_model_that_was_kept(tmp_path, tied):
     states = again(source, target)
     torch.testing.assert_close(again.logits(states), model.logits(model(source, target)), rtol=1e-2, atol=1e-2)
     assert (again.source.weight is again.logits_weight) == tied
+
+
+class Kept:
+    """What a training has left in a folder."""
+
+    def __init__(self, folder: Path):
+        self.open = folder.joinpath
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A run over kept weights, all of them random and each other ones, with made-up captions."""
+    folder = tmp_path_factory.mktemp("trained")
+    config = replace(Config(), vocabulary=120, layers=1, d_model=16, d_ff=16, heads=2, d_k=8, tied=False)
+    config = replace(config, updates=12, keep_every=6, beam=3, longer=8, longest=64)
+    run = FakeRun(folder, config, made_captions.load())
+    texts = [text for language in ("en", "de") for text in sentences(run.arrays, f"train_{language}")]
+    tokenizer = train_subwords(texts, config.vocabulary)
+    (folder / "subwords.json").write_text(tokenizer.to_str(), encoding="utf-8")
+    for seed, name in enumerate(("averaged", "last", "weights-6", "weights-12")):
+        model = build(config, tokenizer.get_vocab_size(), torch.Generator().manual_seed(seed))
+        named = dict(model.named_parameters())
+        named["logits_weight"].detach().mul_(6)  # the next tokens differ much in probability
+        save_file(halved(list(named), list(named.values())), folder / f"{name}.safetensors")
+    run.inputs = [Kept(folder)]
+    return run
+
+
+def translated(run: FakeRun, weights: str, split: str, width: int) -> list[str]:
+    tokenizer = read_subwords(run.directory / "subwords.json")
+    begin = steps_of(load(run.config, run.directory / f"{weights}.safetensors"))
+    search = Search(width, run.config.length_penalty, run.config.longer)
+    return translate(begin, tokenizer, sentences(run.arrays, f"{split}_en"), search, rows=500, longest=64)
+
+
+def test_each_column_holds_the_translations_of_its_own_weights_by_its_own_search(trained):
+    assert write(trained) == []
+    for split in SPLITS:
+        lines, different = trained.tables[f"{split}.csv"], set()
+        for way, (weights, width) in {
+            "averaged_beam": ("averaged", 3),
+            "averaged_greedy": ("averaged", 1),
+            "last_beam": ("last", 3),
+            "last_greedy": ("last", 1),
+        }.items():
+            expected = translated(trained, weights, split, width)
+            assert [line[way] for line in lines] == expected
+            different.add(tuple(expected))
+        assert len(different) == 4, "else a column could hold another's"
+
+
+def test_growth_follows_each_checkpoint_that_was_kept_by_greedy_search(trained):
+    rows = follow(trained)
+    references = sentences(trained.arrays, "val_de")
+    assert (
+        rows
+        == trained.tables["growth.csv"]
+        == [
+            {"update": update, "validation_bleu": bleu(translated(trained, f"weights-{update}", "val", 1), references)}
+            for update in (6, 12)
+        ]
+    )
+    assert translated(trained, "weights-6", "val", 1) != translated(trained, "weights-12", "val", 1)
 
 
 def test_there_is_a_split_to_choose_by_and_three_to_report():

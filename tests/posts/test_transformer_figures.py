@@ -14,6 +14,7 @@ GROWTH = {"row-growth": [[10.0, 20.0], [12.0, 22.0]], "recurrent-growth": [[5.0,
 
 def inputs() -> list[SimpleNamespace]:
     rows = [{"row": row, "seed": i, "bleu_change": x} for row, values in CHANGES.items() for i, x in enumerate(values)]
+    rows += [{"row": "heads-1", "seed": 0, "length": "1–8", "change_of_length": 99.0}]  # not what is drawn
     made = [SimpleNamespace(stage="ablation", keys={}, rows=rows)]
     for row, cost in (("base", 40.0), ("heads-1", 30.0)):
         costs = [{"model": "transformer", "update_cost": cost}, {"model": "recurrent", "update_cost": 20.0}]

@@ -2,7 +2,8 @@
 
 The score is that of the paper's table 3: BLEU on the development sentences under beam search, from the last
 checkpoint, "but no checkpoint averaging" (section 6.2). Other data and another size: only differences can be set beside
-the paper's.
+the paper's. Three more differences of the same runs say what that score hides: without the penalty for brevity, of the
+averaged weights, and by the length of the source.
 """
 
 from __future__ import annotations
@@ -77,19 +78,25 @@ SAID = {  # what a row changes, in words
     "subwords-10000": "10,000 subwords",
     "recurrent": "recurrent, with attention",
 }
-SCORE = {"split": "val", "weights": "last", "search": "beam"}
+SCORE = {"split": "val", "weights": "last", "search": "beam"}  # the one that was declared for the rows
+AVERAGED = SCORE | {"weights": "averaged"}
+SCORES = {  # name of a difference: which scores it is of
+    "bleu_change": (SCORE, "bleu"),
+    "unpenalised_change": (SCORE, "unpenalised_bleu4"),
+    "averaged_change": (AVERAGED, "bleu"),
+}
 
 
-def score(made: Input) -> float:
-    """The score of one run."""
-    (row,) = [row for row in made.rows if SCORE.items() <= row.items()]
-    return row["bleu"]
+def score(made: Input, at: dict[str, str], metric: str) -> float:
+    """One score of one run."""
+    (row,) = [row for row in made.rows if at.items() <= row.items() and metric in row]
+    return row[metric]
 
 
-def changes(scores: dict[tuple[str, int], float]) -> list[dict[str, Any]]:
+def changes(scores: dict[tuple[str, int], float], name: str) -> list[dict[str, Any]]:
     """Scores by row and seed to a difference for each row that is not the base and each seed that both have."""
     return [
-        {"row": row, "seed": seed, "bleu_change": found - scores[BASE, seed]}
+        {"row": row, "seed": seed, name: found - scores[BASE, seed]}
         for (row, seed), found in scores.items()
         if row != BASE and (BASE, seed) in scores
     ]
@@ -97,7 +104,17 @@ def changes(scores: dict[tuple[str, int], float]) -> list[dict[str, Any]]:
 
 def differ(run: Run) -> list[dict[str, Any]]:
     """Paired differences of the Transformer's rows; the recurrent baseline counts as a row of its own."""
-    return changes({(named(made), made.keys["seed"]): score(made) for made in run.inputs})
+    made = {(named(other), other.keys["seed"]): other for other in run.inputs}
+    rows = [
+        row
+        for name, (at, metric) in SCORES.items()
+        for row in changes({key: score(other, at, metric) for key, other in made.items()}, name)
+    ]
+    for length in dict.fromkeys(row["length"] for other in made.values() for row in other.rows if "length" in row):
+        at = {"split": SCORE["split"], "length": length}
+        found = {key: score(other, at, "bleu_of_length") for key, other in made.items()}
+        rows += [{"length": length} | row for row in changes(found, "change_of_length")]
+    return rows
 
 
 def named(made: Input) -> str:

@@ -1,6 +1,6 @@
 """Translations of a trained model, and their scores.
 
-`translate` needs the checkpoint and leaves translations, which are committed; `score` needs only those, so that a new
+`write` needs the checkpoint and leaves translations, which are committed; `score` needs only those, so that a new
 measure costs no training. Three scores: BLEU as sacreBLEU computes it, cased, on running text; chrF; and "BLEU4", on
 text put in lower case, normalised and tokenised by Moses's rules, as papers on this data report it.
 """
@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
-from sacrebleu.metrics.bleu import BLEU
+from sacrebleu.metrics.bleu import BLEU, BLEUScore
 from sacrebleu.metrics.chrf import CHRF
 from sacremoses import MosesPunctNormalizer, MosesTokenizer
 from safetensors.torch import load_file
@@ -122,10 +122,10 @@ def moses(texts: Sequence[str], language: str) -> list[str]:
     return [str(tokenizer.tokenize(normalizer.normalize(text.lower()), return_str=True)) for text in texts]
 
 
-def bleu4(translations: Sequence[str], references: Sequence[str]) -> float:
-    """BLEU of lower-cased tokens, as `multi-bleu.perl` computes it; 0 to 100."""
+def bleu4(translations: Sequence[str], references: Sequence[str]) -> BLEUScore:
+    """BLEU of lower-cased tokens as `multi-bleu.perl` has it: `score`, 0 to 100, and `bp`, the penalty for brevity."""
     scorer = BLEU(tokenize="none", force=True)  # the tokens are ours: no warning that they look tokenised
-    return scorer.corpus_score(moses(translations, "de"), [moses(references, "de")]).score
+    return scorer.corpus_score(moses(translations, "de"), [moses(references, "de")])
 
 
 def tokens(texts: Sequence[str]) -> int:
@@ -159,7 +159,9 @@ def scores_of(made: Input, split: str, references: Sequence[str]) -> list[dict[s
     for way, (weights, search) in WAYS.items():
         found = [line[way] for line in lines]
         measured = {"bleu": bleu(found, references), "chrf": chrf(found, references)}
-        measured["bleu4"] = bleu4(found, references)
+        whole = bleu4(found, references)
+        measured |= {"bleu4": whole.score, "brevity_penalty": whole.bp}
+        measured["unpenalised_bleu4"] = whole.score / whole.bp if whole.bp else 0.0
         measured["relative_length"] = 100 * tokens(found) / tokens(references)
         rows.append({"split": split, "weights": weights, "search": search} | measured)
     return rows

@@ -36,7 +36,8 @@ def draw_rows(run: Run, differed: Input) -> None:
     """Mean differences with their intervals, and the paper's as rings, from the worst row to the best."""
     changed: dict[str, list[float]] = {}
     for row in differed.rows:
-        changed.setdefault(row["row"], []).append(row["bleu_change"])
+        if "bleu_change" in row:
+            changed.setdefault(row["row"], []).append(row["bleu_change"])
     names = order(list(changed), changed)
     found = {name: compare(changed[name]) for name in names}
     theirs = {name: run.reported("bleu_change", row=name).value for name in names if name in IN_THE_PAPER}

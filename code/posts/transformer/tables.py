@@ -46,11 +46,13 @@ def reported_and_reproduced(measured, reported):
 
 
 def scores_by_split(measured, reported):
-    """Three scores of the averaged weights under beam search, on each split, and how long the translations are."""
+    """Three scores of the averaged weights under beam search on each split; how long the translations are, in percent
+    of the human ones, and the factor by which BLEU4 is lower for that."""
     return [
         {"sentences": name}
         | {metric: measured(metric, stage="scores", split=split, **MAIN) for metric in ("bleu", "bleu4", "chrf")}
         | {"length": measured("relative_length", stage="scores", split=split, **MAIN)}
+        | {"penalty": measured("brevity_penalty", stage="scores", split=split, **MAIN)}
         for split, name in NAMES.items()
     ]
 
@@ -157,13 +159,18 @@ def rows_not_run(measured, reported):
 
 
 def recurrent_and_transformer(measured, reported):
-    """Two models of one size after the same short schedule: validation BLEU, and the operations of the training."""
+    """Two models of one size after the same short schedule: the operations of the training; validation BLEU; and of the
+    last checkpoint, length in percent of the human translations, and BLEU4 without its penalty for that."""
     stages = {"transformer": ("rows", "row-scores"), "recurrent": ("recurrent", "recurrent-scores")}
     return [
         {"model": SAID.get(model, "Transformer")}
         | {"parameters": measured("parameters", stage=trained, row=BASE)}
         | {"all updates": measured("training_cost", stage="cost", model=model, row=BASE)}
         | {text: measured("bleu", stage=scored, row=BASE, split="val", **way) for text, way in WAYS_SHOWN.items()}
+        | {
+            text: measured(metric, stage=scored, row=BASE, split="val", **WAYS_SHOWN["last checkpoint"])
+            for text, metric in {"length": "relative_length", "unpenalised": "unpenalised_bleu4"}.items()
+        }
         for model, (trained, scored) in stages.items()
     ]
 

@@ -60,11 +60,13 @@ async function begin(digests) {
     busy = true;
     button.textContent = "Translating…";
     try {
+      let newest = found;
       while (wanted) {
         const asked = wanted;
         wanted = "";
-        found = await ask("translate", { text: asked });
+        newest = await ask("translate", { text: asked });
       }
+      found = newest; // with what is shown of it: until now a choice of layer or head draws the one before
       written.textContent = found.translation || "(nothing)";
       score.textContent = `Best of ${settings.beam} hypotheses: ${found.maps.length} tokens, score ` +
         `${found.score.toFixed(2).replace("-", "−")}, in ${found.milliseconds.toFixed(0)} ms. ` +
@@ -73,6 +75,7 @@ async function begin(digests) {
       result.hidden = false;
     } catch (error) {
       written.textContent = `Not translated: ${error.message}`;
+      result.hidden = true;
     }
     button.textContent = "Translate";
     busy = false;

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from posts.transformer.experiment import Config
 
-BACKWARD = 3  # forward once, and a gradient for each factor
+BACKWARD = 3  # passes in all: forward, and backward the gradients of both factors of each product
 
 
 def transformer_operations(config: Config, vocabulary: int, pairs: int, source: int, target: int, real: int) -> int:

@@ -82,6 +82,7 @@ class Pairs:
         return len(self.source)
 
     def batch(self, indices: Sequence[int]) -> Batch:
+        """These pairs, padded to the longest of them: B is their number."""
         targets = [self.target[i] for i in indices]
         shifted = [[START, *row[:-1]] for row in targets]
         return Batch(padded([self.source[i] for i in indices]), padded(shifted), padded(targets))

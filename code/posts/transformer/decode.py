@@ -80,6 +80,7 @@ class TransformerSteps:
 
 
 def steps_of(model: Transformer) -> Begin:
+    """How a Transformer is searched: through its cache."""
     return lambda source_BS, hypotheses: TransformerSteps(model, source_BS, hypotheses)
 
 
@@ -99,7 +100,11 @@ def limits(source_BS: Tensor, longer: int) -> Tensor:
 
 @torch.inference_mode()
 def greedy(begin: Begin, source_BS: Tensor, longer: int) -> list[list[int]]:
-    """The likeliest token at each step, until END. Translations without START and END."""
+    """The likeliest token at each step, until END or `longer` tokens more than the source.
+
+    `source_BS` holds token numbers, PAD at the ends. Returns a translation for each of the B sentences: token numbers,
+    without START and END.
+    """
     steps = begin(source_BS, 1)
     tokens_R = torch.full((len(source_BS),), START, device=source_BS.device)
     found: list[list[int]] = [[] for _ in source_BS]
@@ -120,6 +125,7 @@ def greedy(begin: Begin, source_BS: Tensor, longer: int) -> list[list[int]]:
 def beam_search(begin: Begin, source_BS: Tensor, search: Search) -> list[list[int]]:
     """The best finished hypothesis of each sentence under log p / length_penalty; END counts in the length.
 
+    `source_BS` and what is returned are those of `greedy`; where nothing has ended, the likeliest as it stands.
     Each step keeps the `width` likeliest unfinished hypotheses of a sentence. A hypothesis finishes when it ends among
     the `width` likeliest; a sentence is done when `width` have finished, or when it is as long as it may be.
     """

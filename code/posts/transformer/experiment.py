@@ -78,7 +78,9 @@ transformer = Experiment(
         Metric("parameters", digits=0, title="parameters"),
         Metric("epochs", digits=1, title="passes over the training pairs"),
         Metric("train_loss", unit="nats", digits=3, better="lower", title="training loss, smoothed, with dropout"),
-        Metric("validation_loss", unit="nats", digits=3, better="lower", title="cross-entropy a token, validation"),
+        Metric(
+            "validation_loss", unit="nats", digits=3, better="lower", title="cross-entropy a token, validation, in bf16"
+        ),
         Metric("step_seconds", unit="s", digits=2, better="lower", title="a step of training"),
         Metric("step_ratio", digits=2, better="lower", title="time of a step over ours"),
         Metric("share", unit="%", digits=0, title="share of our step"),

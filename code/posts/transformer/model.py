@@ -77,6 +77,7 @@ class MultiHeadAttention(nn.Module):
         return x_BLX.unflatten(-1, (parts, self.heads, self.d_k)).permute(2, 0, 3, 1, 4).unbind()
 
     def attend(self, q_BHQC: Tensor, k_BHKC: Tensor, v_BHKC: Tensor, mask: Tensor | None) -> Tensor:
+        """The heads' weighted means of the values, joined and projected: (B, Q, D). The mask is added to the scores."""
         weights_BHQK = attention_weights(q_BHQC, k_BHKC, mask)
         if self.watch:
             self.watch(weights_BHQK.detach())
@@ -111,6 +112,7 @@ class CrossAttention(MultiHeadAttention):
         return self.split(self.memory(memory_BSD), 2)
 
     def forward(self, x_BTD: Tensor, k_BHSC: Tensor, v_BHSC: Tensor, mask: Tensor | None) -> Tensor:
+        """What each target position finds in the source, (B, T, D); the keys and values are `keys_and_values`."""
         (q_BHTC,) = self.split(self.queries(x_BTD), 1)
         return self.attend(q_BHTC, k_BHSC, v_BHSC, mask)
 
@@ -123,6 +125,7 @@ class Past:
         self.v: Tensor | None = None
 
     def append(self, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
+        """Those of the newest positions, (B, H, T', C), to those of all so far."""
         self.k = k if self.k is None else torch.cat([self.k, k], dim=2)
         self.v = v if self.v is None else torch.cat([self.v, v], dim=2)
         return self.k, self.v
@@ -167,6 +170,7 @@ class EncoderLayer(nn.Module):
         self.add_attention, self.add_feed_forward = Residual(d_model, rate), Residual(d_model, rate)
 
     def forward(self, x_BSD: Tensor, mask: Tensor | None, rng: torch.Generator | None = None) -> Tensor:
+        """(B, S, D) to as much. `mask` hides padding; `rng` draws the dropout, and without it there is none."""
         x_BSD = self.add_attention(x_BSD, self.attention(x_BSD, mask), rng)
         return self.add_feed_forward(x_BSD, self.feed_forward(x_BSD), rng)
 
@@ -191,6 +195,8 @@ class DecoderLayer(nn.Module):
         rng: torch.Generator | None = None,
         past: Past | None = None,
     ) -> Tensor:
+        """(B, T, D) to as much. `memory` holds the keys and values of the source, (B, H, S, C) each, and `source_mask`
+        hides its padding. With a `past`, `x` is the newest position alone and needs no causal mask."""
         x_BTD = self.add_attention(x_BTD, self.attention(x_BTD, causal, past), rng)
         x_BTD = self.add_cross(x_BTD, self.cross(x_BTD, *memory, source_mask), rng)
         return self.add_feed_forward(x_BTD, self.feed_forward(x_BTD), rng)

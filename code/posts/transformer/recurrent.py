@@ -98,6 +98,7 @@ class Recurrent(nn.Module):
         return states @ self.logits_weight.T
 
     def forward(self, source_BS: Tensor, target_BT: Tensor, rng: torch.Generator | None = None) -> Tensor:
+        """Source and shifted target tokens to the states (B, T, E) that predict each next token."""
         annotations_BSX, state_1BH, mask_BS = self.encode(source_BS, rng)
         keys_BSH = self.keys(annotations_BSX)
         seen = []

@@ -41,7 +41,7 @@ LABELS = {  # the innermost counts
     "embeddings and positions": [(parts.Embedding, "forward")],
     "dropout": [(parts, "dropout")],
     "logits and loss": [(train, "batch_loss")],
-    "masks": [(parts.Transformer, "forward")],
+    "masks": [(parts.Transformer, "forward")],  # and whatever else of it is none of the parts above
     "optimiser": [(train.MasterAdam, "step")],
 }
 

@@ -27,6 +27,8 @@ from lockstep.source import Source
 
 # imports, and libraries that show or inspect source lines: of code that the fingerprint covers
 READERS_OF_CODE = ("tokenize", "linecache", "importlib._bootstrap_external", "_frozen_importlib_external")
+# what takes folders apart or walks through them: they open folders, by names that are relative to other open folders
+READERS_OF_FOLDERS = ("shutil", "os")
 
 ONE_FOR_EACH_THREAD = sys.version_info < (3, 12)  # since then, a profiler sees every thread
 METADATA = (".egg-info", ".dist-info")  # what importlib.metadata reads when a library looks for plug-ins
@@ -54,7 +56,8 @@ class _Watch:
         inside = path.startswith(str(self.forbidden) + os.sep)
         if path in self.opened or path.startswith(self.allowed) or (not inside and path.startswith(_environment())):
             return
-        if sys._getframe(1).f_globals.get("__name__") in READERS_OF_CODE:
+        caller, by_descriptor = sys._getframe(1).f_globals.get("__name__"), args[1] is None
+        if caller in READERS_OF_CODE or (by_descriptor and caller in READERS_OF_FOLDERS):
             return
         if os.path.dirname(path).endswith(METADATA):
             return

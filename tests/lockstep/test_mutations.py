@@ -196,6 +196,14 @@ def test_a_stage_may_look_for_installed_packages(project):
     assert done.returncode == 0, done.stderr
 
 
+def test_a_stage_may_remove_folders_of_its_own_that_hold_folders(project):
+    imports = "import os; from shutil import rmtree; from tempfile import mkdtemp"
+    code = "folder = mkdtemp(); os.makedirs(folder + '/a/b'); rmtree(folder); assert not os.path.exists(folder)"
+    edit(project, P + "train.py", "# a comment", f"{imports}; {code}")
+    done = lockstep(project, "build", "--no-render")
+    assert done.returncode == 0, done.stderr
+
+
 @pytest.mark.parametrize("call", ["hidden()", "Thread(target=hidden).start()"])
 def test_the_smoke_profile_refuses_code_that_no_fingerprint_covers(project, call):
     edit(project, P + "layers.py", "class Net", "def hidden():\n    return 1\n\n\nclass Net")

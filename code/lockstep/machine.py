@@ -7,21 +7,20 @@ import platform
 import socket
 import subprocess
 import sys
+from collections.abc import Iterable
 from datetime import UTC, datetime
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 
 from lockstep.ledger import Provenance
 
-VERSIONS_OF = ("numpy", "torch", "scikit-learn", "matplotlib", "safetensors")
+BENEATH = ("numpy", "torch", "sklearn", "matplotlib", "safetensors")  # what other packages compute with, too
+NAMED_OTHERWISE = {"sklearn": "scikit-learn", "PIL": "pillow"}  # so that common ones need no search
 
 
-def provenance(root: Path, command: str, seconds: float) -> Provenance:
-    """What explains a run that was made here and now."""
-    versions = {"python": platform.python_version()}
-    for package in VERSIONS_OF:
-        if package.replace("-", "_").replace("scikit_learn", "sklearn") in sys.modules:
-            versions[package] = metadata.version(package)
+def provenance(root: Path, command: str, seconds: float, imported: Iterable[str]) -> Provenance:
+    """What explains a run that was made here and now by code that imports these packages."""
     commit = _git(root, "rev-parse", "HEAD")
     return Provenance(
         command=command,
@@ -31,8 +30,26 @@ def provenance(root: Path, command: str, seconds: float) -> Provenance:
         seconds=round(seconds, 3),
         host=os.environ.get("LOCKSTEP_HOST") or socket.gethostname(),
         hardware=hardware(),
-        versions=versions,
+        versions=versions(imported),
     )
+
+
+def versions(imported: Iterable[str]) -> dict[str, str]:
+    """Of Python, and by name of the installed packages that are loaded: those imported, and those beneath them."""
+    found = {}
+    for module in {*imported, *BENEATH} & sys.modules.keys() - sys.stdlib_module_names:
+        for package in _packages_of(module):
+            found[package] = metadata.version(package)
+    return {"python": platform.python_version()} | dict(sorted(found.items()))
+
+
+@cache
+def _packages_of(module: str) -> tuple[str, ...]:
+    """Those that install it, in their own spelling; a search through all that is installed where the names differ."""
+    try:
+        return (metadata.metadata(NAMED_OTHERWISE.get(module, module))["Name"],)
+    except metadata.PackageNotFoundError:
+        return tuple(sorted(set(metadata.packages_distributions().get(module, ()))))
 
 
 def _git(root: Path, *arguments: str) -> str:

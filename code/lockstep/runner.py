@@ -162,7 +162,10 @@ def _run(
         declared=declared_digests(post),
     ).summed()
     write_whole(post.results / "code" / f"{reached.digest}.json", (canonical_json(reached.symbols) + "\n").encode())
-    ledger.record(post.results, line, provenance(post.project.root, f"invoke {post.slug}.{stage.name}", seconds))
+    explained = provenance(
+        post.project.root, f"invoke {post.slug}.{stage.name}", seconds, post.project.source.packages(reached.executed)
+    )
+    ledger.record(post.results, line, explained)
     post.forget()
     tidy(post, earlier)
     shutil.rmtree(scratch)

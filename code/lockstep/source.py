@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ast
 import builtins
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -84,6 +84,17 @@ class Module:
     def effects(self) -> list[Statement]:
         return [statement for statement in self.statements if statement.effect]
 
+    @cached_property
+    def packages(self) -> set[str]:
+        """First parts of the names of what it imports from elsewhere, at the top or inside its functions."""
+        names = set[str]()
+        for node in (inner for statement in self.statements for inner in ast.walk(statement.node)):
+            if isinstance(node, ast.Import):
+                names |= {alias.name.partition(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and not node.level and node.module:
+                names.add(node.module.partition(".")[0])
+        return names - {*ROOTS}
+
     def at_line(self, line: int) -> Statement | None:
         """The top-level statement that holds a line; decorators belong to what they decorate."""
         for statement in self.statements:
@@ -120,6 +131,10 @@ class Source:
             found = self.path_of(name)
             self._modules[name] = parse(name, *found) if found else None
         return self._modules[name]
+
+    def packages(self, modules: Iterable[str]) -> set[str]:
+        """What these first-party modules import from elsewhere."""
+        return set().union(*(module.packages for name in modules if (module := self.module(name))))
 
     def is_package(self, name: str) -> bool:
         """Is there a folder of that dotted name, with or without an `__init__`?"""

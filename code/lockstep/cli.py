@@ -191,7 +191,7 @@ def run(
     from lockstep.build import run as run_selected
     from lockstep.executors import named
     from lockstep.freshness import Freshness
-    from lockstep.plan import Selection, within
+    from lockstep.plan import Selection, left_out, within
     from lockstep.runner import Profile
 
     project, limit = Project.find(), seconds(budget)
@@ -208,6 +208,8 @@ def run(
     if run_selected(where, selection, named(on)) == 0:
         states = Freshness.of(where.post).all()
         print(f"{target}: nothing to run, {sum(s.kind == 'fresh' for s in states)} runs are fresh")
+    for line in left_out(Freshness.of(where.post), selection):
+        print(line, file=sys.stderr)
     if not out:
         refresh(post)
 

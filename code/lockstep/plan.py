@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from lockstep.canonical import digest_value
@@ -43,8 +43,37 @@ def plan(freshness: Freshness, selection: Selection = ALL) -> list[State]:
     ]
 
 
+def left_out(freshness: Freshness, selection: Selection) -> list[str]:
+    """Why runs of the selected stages are not made at the selected seeds, a line a run: they read runs at others."""
+    if selection.seeds is None:
+        return []
+    names = set(freshness.experiment.stages if selection.stages is None else selection.stages)
+    needed, lines = _needed(freshness, names, selection.seeds), []
+    for state in freshness.all():
+        here = state.keys.get("seed", None) in {None, *selection.seeds} and state.stage.name in names
+        if not here or state.kind not in ("stale", "missing") or identity(state.stage, state.keys) in needed:
+            continue
+        for other in map(lambda point: freshness.state(*point), _upstream(state.stage, state.keys)):
+            if other.kind != "fresh" and identity(other.stage, other.keys) not in needed:
+                seed = f": add --seed {other.keys['seed']}" if "seed" in other.keys else ""
+                lines.append(f"left out: {state.name}, since it reads {other.name}, which is {other.kind}{seed}")
+                break
+    return lines
+
+
+def _upstream(stage: Stage, keys: Keys) -> Iterator[tuple[Stage, Keys]]:
+    """Everything that a run reads, nearest last."""
+    for other, other_keys in stage.inputs_of(keys):
+        yield from _upstream(other, other_keys)
+        yield other, other_keys
+
+
 def _needed(freshness: Freshness, names: set[str], seeds: frozenset[int] | None) -> set[Identity]:
-    """The selected runs and everything that they read. Of a stage without seeds, a run that needs no run besides."""
+    """The selected runs and everything that they read.
+
+    Where seeds are selected, a run that reads runs at other seeds waits until those are fresh; of a stage without
+    seeds, a run that needs no run besides.
+    """
     found: set[Identity] = set()
 
     def add(stage: Stage, keys: Keys) -> None:
@@ -53,9 +82,13 @@ def _needed(freshness: Freshness, names: set[str], seeds: frozenset[int] | None)
             for other, other_keys in stage.inputs_of(keys):
                 add(other, other_keys)
 
+    def waits(stage: Stage, keys: Keys, seeds: frozenset[int]) -> bool:
+        others = (point for point in _upstream(stage, keys) if point[1].get("seed", None) not in {None, *seeds})
+        return any(freshness.state(*point).kind != "fresh" for point in others)
+
     for stage in freshness.experiment.stages.values():
         for keys in stage.points() if stage.name in names else ():
-            if seeds is None or keys.get("seed") in seeds:
+            if seeds is None or (keys.get("seed") in seeds and not waits(stage, keys, seeds)):
                 add(stage, keys)
             elif "seed" not in keys:
                 inputs = stage.inputs_of(keys)

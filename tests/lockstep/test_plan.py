@@ -26,6 +26,19 @@ def test_a_seed_runs_with_all_that_it_reads_and_nothing_else(tmp_path):
     assert made(rest.stderr)[-1] == "total", "with the last seed in, what reads all of them can run"
 
 
+def test_a_run_that_reads_other_seeds_waits_for_them_and_says_for_which(tmp_path):
+    root = create(tmp_path)
+    edit(root, "code/posts/mini/experiment.py", "each=train)", "over=[train], seed=range(3))")
+    done = lockstep(root, "run", "mini.evaluate", "--seed", "1")
+    assert (done.returncode, made(done.stderr)) == (0, [])
+    waits = "left out: evaluate (seed=1), since it reads train (seed=0), which is missing: add --seed 0"
+    assert waits in done.stderr.splitlines()
+    rest = lockstep(root, "run", "mini.train", "--seed", "0", "--seed", "2")
+    assert made(rest.stderr) == ["train (seed=0)", "train (seed=2)"] and "left out" not in rest.stderr
+    done = lockstep(root, "run", "mini.evaluate", "--seed", "1")
+    assert made(done.stderr) == ["train (seed=1)", "evaluate (seed=1)"] and "left out" not in done.stderr
+
+
 def test_a_stage_may_run_once_for_each_run_and_read_all_of_another(project):
     edit(
         project,

@@ -8,7 +8,7 @@ the run stale again.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -56,6 +56,16 @@ def append(path: Path, entries: list[Accepted]) -> None:
     """Add acceptances to the record. On disk, whole, before this returns."""
     kept = path.read_text(encoding="utf-8") if path.exists() else ""
     write_whole(path, (kept + "".join(f"{entry.text()}\n" for entry in entries)).encode())
+
+
+def prune(path: Path, runs: Container[str]) -> None:
+    """Drop acceptances of runs, by fingerprint, that are no longer in the ledger: git has them."""
+    entries = read(path)
+    kept = [entry for entry in entries.values() if entry.origin in runs]
+    if not kept:
+        path.unlink(missing_ok=True)
+    elif len(kept) < len(entries):
+        write_whole(path, "".join(f"{entry.text()}\n" for entry in kept).encode())
 
 
 def accept(post: Any, stages: list[str], reason: str) -> list[Accepted]:

@@ -18,7 +18,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from lockstep import guard, ledger
+from lockstep import accept, guard, ledger
 from lockstep.canonical import canonical_json, digest_value
 from lockstep.claims import declared_digests
 from lockstep.errors import LockstepError, ProjectError, RunFailed
@@ -273,7 +273,7 @@ def deliver(post: Post, stage: Stage, keys: Keys, scratch: Path) -> dict[str, st
 
 
 def tidy(post: Post, earlier: ledger.Line | None) -> None:
-    """Remove what only the replaced line referred to: outputs, and symbols of code that no line ran."""
+    """Remove what only the replaced line referred to: outputs, symbols of code that no line ran, acceptances."""
     outputs = {place for line in post.ledger.lines.values() for place in line.outputs}
     for place in earlier.outputs if earlier else {}:
         if place not in outputs:
@@ -282,3 +282,5 @@ def tidy(post: Post, earlier: ledger.Line | None) -> None:
     for path in (post.results / "code").glob("*.json"):
         if path.stem not in used:
             path.unlink(missing_ok=True)
+    if post.base is None:  # else the record is another's
+        accept.prune(post.accepted_path, {line.fingerprint for line in post.ledger.lines.values()})

@@ -51,6 +51,16 @@ def test_a_further_change_makes_an_accepted_run_stale_again(stale):
     assert lockstep(stale, "check").returncode == 0
 
 
+def test_when_a_run_is_made_again_its_acceptance_goes_and_the_others_stay(stale):
+    lockstep(stale, "accept", "mini.train", "--reason", "a product in another order")
+    assert lockstep(stale, "reproduce", "mini.train", "--seed", "1").returncode == 0  # elsewhere: nothing goes
+    assert len((stale / RECORD).read_text().splitlines()) == 3
+    assert lockstep(stale, "run", "mini.train", "--seed", "1", "--force").returncode == 0
+    assert [json.loads(line)["keys"]["seed"] for line in (stale / RECORD).read_text().splitlines()] == [0, 2]
+    assert lockstep(stale, "run", "mini.train", "--force").returncode == 0
+    assert not (stale / RECORD).exists()
+
+
 REFUSALS = {
     "no reason": (("mini.train", "--reason", " "), "accepting needs a reason"),
     "an unknown stage": (("mini.trian", "--reason", "x"), 'no stage "trian"; did you mean "train"?'),

@@ -164,7 +164,7 @@ def recurrent_and_transformer(measured, reported):
     stages = {"transformer": ("rows", "row-scores"), "recurrent": ("recurrent", "recurrent-scores")}
     return [
         {"model": SAID.get(model, "Transformer")}
-        | {"parameters": measured("parameters", stage=trained, row=BASE)}
+        | {"parameters": measured("parameters", stage=trained, row=BASE, seed=0)}
         | {"all updates": measured("training_cost", stage="cost", model=model, row=BASE)}
         | {text: measured("bleu", stage=scored, row=BASE, split="val", **way) for text, way in WAYS_SHOWN.items()}
         | {

@@ -1,34 +1,25 @@
-"""The demos in the page: the subwords of the library, the search of decode.py, PyTorch's translations and attention."""
+"""The demos in the page: translations and attention are PyTorch's, and mouse, touch and keyboard work."""
 
 import gzip
 import json
-import random
-import re
-import shutil
-from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
 
 import pytest
 import torch
 from captioner import Publishing, trained
-from jinja2 import Environment, FileSystemLoader
+from demopage import NAME, ROOT, SMALLEST, assemble, shown
+from demopage import figure as themed
 from playwright.sync_api import expect
 from posts.transformer.captions import captions
-from posts.transformer.data import encode, padded, read_subwords, train_subwords
-from posts.transformer.decode import Search, beam_search, length_penalty, steps_of
+from posts.transformer.data import encode, padded, read_subwords
+from posts.transformer.decode import Search, beam_search, steps_of
 from posts.transformer.demo import attention_maps, label
 from posts.transformer.evaluate import load
-from posts.transformer.model import END, START, UNKNOWN
+from posts.transformer.model import UNKNOWN
 from webpages import FRAMES, WIDTHS, opened, resize, served
 
-ROOT = Path(__file__).parents[2]
 SCRIPTS = ROOT / "code/posts/transformer/demo"
-NAME = "transformer/index.html"
-PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8">{policy}<title>Demo</title>
-<meta name="viewport" content="width=device-width, initial-scale=1"><link rel="icon" href="../theme/icon.svg">
-<link rel="stylesheet" href="../theme/css/site.css"><link rel="stylesheet" href="../theme/css/demo.css"></head>
-<body><main class="post"><div class="body">{figures}</div></main></body></html>"""
 PATIENCE = 120_000  # milliseconds: a busy machine takes its time to compile and to search
 RUNTIME = "ort-wasm-simd-threaded.wasm.gzip"
 
@@ -54,36 +45,20 @@ def made(tmp_path_factory):
 
 
 def figure(published: Path, name: str) -> str:
-    """A demo's figure as the theme makes it."""
+    """The figure of one of the two demos, over what the stage published."""
     own = [path for path in sorted(published.iterdir()) if path.name.startswith(f"{name}.") and path.suffix != ".svg"]
     fields = {"name": name, "id": name, "script": f"demo/{name}.js", "poster": f"demo/{name}.svg", "weight": "1.0 MB"}
     fields |= {"digests": {f"demo/{path.name}": sha256(path.read_bytes()).hexdigest() for path in own}}
-    partials = Environment(loader=FileSystemLoader(ROOT / "theme/templates/bindings"), autoescape=True)
-    return partials.get_template("demo.html").render(fields | {"caption_html": f"The demo {name}."})
+    return themed(fields | {"caption_html": f"The demo {name}."})
 
 
 @pytest.fixture(scope="module")
 def site(made, tmp_path_factory):
-    """A page with both demos, under the policy that every page of the site has."""
+    """A page with both demos."""
     folder = tmp_path_factory.mktemp("site")
-    base = (ROOT / "theme/templates/base.html").read_text()
-    policy = re.search(r'<meta http-equiv="Content-Security-Policy".*?>', re.sub(r"{%.*?%}", "", base))[0]
-    for source in (SCRIPTS, made[0]):
-        shutil.copytree(source, folder / "transformer/demo", dirs_exist_ok=True)
-    shutil.copytree(ROOT / "theme/static", folder / "theme")
-    figures = figure(made[0], "translate") + figure(made[0], "attention")
-    (folder / NAME).write_text(PAGE.format(policy=policy, figures=figures))
+    assemble(folder, figure(made[0], "translate") + figure(made[0], "attention"), SCRIPTS, made[0])
     with served(folder) as address:
         yield address
-
-
-@contextmanager
-def shown(browser, site, **options):
-    """The page; at its end, whatever it complained about fails the test."""
-    with opened(browser, site, NAME, **options) as (page, watch):
-        page.wait_for_load_state("networkidle")
-        yield page
-        assert watch.problems == []
 
 
 def demo(page, name: str, begin: bool = True):
@@ -95,137 +70,17 @@ def demo(page, name: str, begin: bool = True):
     return found
 
 
-def run(page, body: str, *values):
-    """The value of a piece of JavaScript beside the demo's modules."""
-    return page.evaluate(f"async (values) => {{ const at = '/transformer/demo/'; {body} }}", list(values))
-
-
-AWKWARD = [
-    "",
-    " ",
-    "  two  spaces ",
-    "Ein kleines Mädchen übt auf der Straße.",
-    "Ein kleines Ma\u0308dchen, zerlegt geschrieben",
-    'He said: "it\'s—well…" („so“) [sic] {x} <y> $5 + 3% = a/b^2 `~|\\',
-    "▁already▁marked ▁ and this",
-    "tabs\tand\nlines\u00a0and\u2003spaces",
-    "漢字 и кириллица, ελληνικά, 👩‍🚀 and 🇩🇪",
-    "<s> a </s><pad>b<unk>",
-    "A<s>",
-    "ﬁ ligature, Å as \u212b, ¡hola! «quoted» ‹so›",
-    "don't stop-motion 3.5x 1,000",
-]
-
-
-def sentences() -> list[str]:
-    """Captions, awkward cases, and strings that chance makes of what is awkward about them."""
-    alphabet = [
-        *"aeinrst ABÄäöüß  ▁.,!?\"'’„“-–()[]<>$+^`~|@#%&*_=/\\:;0123456789",
-        "\u0308",
-        "\t",
-        "\u00a0",
-        "é",
-        "漢",
-        "👍",
-    ]
-    alphabet += ["<s>", "</s>", "<pad>", "<unk>", " man ", "Straße", "Mädchen"]
-    rng = random.Random(0)
-    drawn = ["".join(rng.choices(alphabet, k=rng.randrange(1, 30))) for _ in range(400)]
-    return [*AWKWARD, *drawn, *(text for pair in captions() for text in pair)]
-
-
-CODED = """const { Subwords } = await import(at + "subwords.js"), subwords = new Subwords(JSON.parse(values[0]));
-    const ids = values[1].map((text) => subwords.encode(text));
-    return [ids, (values[2] ?? ids).map((row) => subwords.decode(row))];"""
-
-
-@pytest.mark.parametrize("size", [120, 600])
-def test_the_page_cuts_sentences_as_the_library_does(browser, site, size):
-    texts = sentences()
-    tokenizer = train_subwords([text for text in texts if "<" not in text], size)
-    with shown(browser, site) as page:
-        ids, decoded = run(page, CODED, tokenizer.to_str(), texts)
-    for text, found, back in zip(texts, ids, decoded, strict=True):
-        expected = tokenizer.encode(text).ids
-        assert found == expected, text
-        assert back == tokenizer.decode(expected), text
-    assert max(map(len, ids)) > 10
-
-
-def test_characters_that_were_never_seen_are_unknown_one_by_one(browser, site):
-    tokenizer = train_subwords([text for pair in captions() for text in pair], 200)
-    with shown(browser, site) as page:
-        ((ids,), (back,)) = run(page, CODED, tokenizer.to_str(), ["A 漢字 man"])
-    assert ids == tokenizer.encode("A 漢字 man").ids
-    assert ids.count(UNKNOWN) == 2
-    assert back == "A  man"
-
-
-class Table:
-    """Steps whose logits depend on the position, the newest token and the one before: what a beam can go wrong on."""
-
-    def __init__(self, logits_LVVX: torch.Tensor, rows: int):
-        self.logits, self.position = logits_LVVX, 0
-        self.newest = self.before = torch.zeros(rows, dtype=torch.long)
-
-    def next(self, tokens_R: torch.Tensor) -> torch.Tensor:
-        self.before, self.newest, self.position = self.newest, tokens_R, self.position + 1
-        return self.logits[self.position - 1, self.before, self.newest]
-
-    def reorder(self, rows_R: torch.Tensor) -> None:
-        self.newest = self.newest[rows_R]
-
-    keep = reorder
-
-
-SEARCHED = """const { beamSearch } = await import(at + "beam.js"), [logits, settings, limit] = values;
-    let newest = [0], position = 0;
-    const step = async (tokens, parents) => {
-        const before = parents.map((row) => newest[row]), at = position++;
-        newest = tokens;
-        const given = (row) => Float32Array.from(logits[at][before[row]][tokens[row]]);
-        return { logits: given, map: (row) => [at, tokens[row]] };
-    };
-    return beamSearch(step, settings, limit);"""
-
-
-@pytest.mark.parametrize("sharpness", [0.5, 2.0])
-def test_the_page_searches_as_decode_py_does(browser, site, sharpness):
-    vocabulary, longer = 9, 4
-    source = torch.tensor([[5, 6, END]])
-    limit, ended = source.shape[1] + longer, 0
-    with shown(browser, site) as page:
-        for seed in range(12):
-            rng = torch.Generator().manual_seed(seed)
-            logits = torch.randn(limit, vocabulary, vocabulary, vocabulary, generator=rng) * sharpness
-            logits[..., END] += 2 - seed % 4 * 1.5  # some end early, some late, some never
-            for width, alpha in ((1, 0.0), (3, 0.6), (4, 1.0)):
-                search = Search(width, alpha, longer)
-                (expected,) = beam_search(lambda _, rows, table=logits: Table(table, rows), source, search)
-                settings = {"start": START, "end": END, "beam": width, "length_penalty": alpha}
-                found = run(page, SEARCHED, logits.tolist(), settings, limit)
-                assert found["tokens"] == expected, (seed, width)
-                whole = [*expected, END] if found["ended"] else expected
-                ended += found["ended"]
-                prefixes = zip([0, START, *whole], [START, *whole], whole, strict=False)
-                log_p = sum(
-                    float(logits[t, before, newest].log_softmax(-1)[token])
-                    for t, (before, newest, token) in enumerate(prefixes)
-                )
-                assert found["score"] == pytest.approx(log_p / length_penalty(len(whole), alpha), abs=1e-4)
-                assert found["maps"] == [[t, newest] for t, newest in enumerate([START, *whole][:-1])]
-    assert 6 < ended < 36
-
-
-ASKED = """const digests = JSON.parse(document.querySelector('[data-demo="translate"]').dataset.digests);
-    const worker = new Worker(at + "worker.js", { type: "module" }), found = [];
+ASKED = """async (texts) => {
+    const digests = JSON.parse(document.querySelector('[data-demo="translate"]').dataset.digests);
+    const worker = new Worker("/post/demo/worker.js", { type: "module" }), found = [];
     const ask = (message) => new Promise((done, failed) => {
         worker.onmessage = ({ data }) => data.error ? failed(Error(data.error)) : done(data);
         worker.postMessage(message);
     });
     const started = await ask({ ask: "start", digests });
-    for (const text of values[0]) found.push(await ask({ ask: "translate", text }));
-    return [started, found];"""
+    for (const text of texts) found.push(await ask({ ask: "translate", text }));
+    return [started, found];
+}"""
 
 
 @torch.inference_mode()
@@ -233,7 +88,7 @@ def test_translations_and_attention_in_the_browser_are_pytorchs(browser, site, m
     _, tokenizer, model, config = made
     texts = [english for english, _ in captions()[:24]] + ["A dog, 'quoted' — and 漢字.", "x"]
     with shown(browser, site) as page:
-        started, found = run(page, ASKED, texts)
+        started, found = page.evaluate(ASKED, texts)
     examples = started["settings"]["examples"]
     assert started["agreed"] == len(examples) == 3
     assert started["apart"] < 1e-4
@@ -477,11 +332,8 @@ def test_the_demos_fit_every_width_and_can_be_touched(browser, site):
                 "all => all.map((one) => [one.scrollWidth, one.clientWidth])"
             )
             assert all(needed <= there for needed, there in inner), width
-            smallest = page.locator(".demo button, .demo .choice label, .demo input[type=text]").evaluate_all(
-                "all => Math.min(...all.map((one) => { const b = one.getBoundingClientRect(); "
-                "return Math.min(b.width, b.height); }))"
-            )
-            assert smallest >= 24, width
+            touched = page.locator(".demo button, .demo .choice label, .demo input[type=text]")
+            assert touched.evaluate_all(SMALLEST) >= 24, width
 
 
 def test_the_scripts_are_small():

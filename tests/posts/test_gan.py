@@ -47,7 +47,7 @@ def fitted(directory, **options):
     directory.mkdir(exist_ok=True)
     run = faked(directory, **options)
     fit(run)
-    return (directory / "generator-4.safetensors").read_bytes(), run.rows
+    return (directory / "generator-4.safetensors").read_bytes(), run.tables
 
 
 def test_published_sizes_have_the_exact_parameter_counts():

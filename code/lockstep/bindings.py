@@ -20,6 +20,8 @@ _SCHEMES = "|".join((*INLINE, *BLOCK))
 _TEXT = r"(?:[^\[\]\\]|\\.|\[(?:[^\[\]\\]|\\.)*\])*"
 LINK = re.compile(rf'(?<![!\\])\[({_TEXT})\]\(\s*({_SCHEMES}):[ \t]*([^)"\s]*)(?:\s*"([^"]*)")?\s*\)')
 IMAGE = re.compile(r'(?<!\\)!\[((?:[^\[\]\\]|\\.)*)\]\(\s*([^)"\s]*)(?:\s+"[^"]*")?\s*\)')
+_ANY = re.compile(rf"(?<![!\\])\[{_TEXT}\]\(\s*([A-Za-z][\w+.-]*):")
+ELSEWHERE = ("http", "https", "mailto", "tel")  # what a link may begin with besides
 _FENCE = re.compile(r"^ {0,3}(```+|~~~+)")
 _LIST = re.compile(r"^\s*(?:[-*+]|\d+[.)])\s")
 _METADATA = re.compile(r"^([A-Za-z][\w-]*):[ \t]*(.*)$")
@@ -82,6 +84,13 @@ def parse(source: str) -> Prose:
                     at = match.start(1)
                     found.append(_nested(source, inner, at))
     return Prose(source, masked, metadata, sorted(found, key=lambda b: (b.start, b.end)), body)
+
+
+def misspelt(prose: Prose) -> Iterator[tuple[int, str]]:
+    """Lines and schemes of links that begin with no scheme that is known: they would be dead, and bind nothing."""
+    for match in _ANY.finditer(prose.masked):
+        if match[1].lower() not in ELSEWHERE and match[1] not in (*INLINE, *BLOCK):
+            yield prose.line_of(match.start()), match[1]
 
 
 def sentence(prose: Prose, binding: Binding) -> str:

@@ -8,7 +8,7 @@ from itertools import groupby
 
 from lockstep import bindings, header, lint
 from lockstep.bindings import Binding, Prose
-from lockstep.errors import LockstepError, Problem
+from lockstep.errors import LockstepError, Problem, nearest
 from lockstep.files import digest_file
 from lockstep.freshness import Freshness, State, config_defaults
 from lockstep.ledger import describe
@@ -143,6 +143,9 @@ def _bound(post: Post, prose: Prose, file: str) -> Iterator[Problem]:
                     problem = f'the phrase "{binding.text}" of a claim holds a number: bind the number beside it'
         if problem:
             yield Problem(file, binding.line, problem)
+    for line, scheme in bindings.misspelt(prose):
+        known = (*bindings.INLINE, *bindings.BLOCK)
+        yield Problem(file, line, f'a link begins with "{scheme}:", which binds nothing{nearest(scheme, known)}')
     yield from lint.unbound(prose, shown, file)
 
 

@@ -62,9 +62,10 @@ class Resolver:
     def _owner(self, kind: str, target: str) -> tuple[Resolver, str]:
         """Whose ledger a target reads: `slug/name` another post's, `name` the own one."""
         slug, slash, rest = target.partition("?")[0].rpartition("/")
-        if slash and slug != self.post.slug:
-            return Resolver.of(self.post.project.post(slug)), rest + target[len(slug) + 1 + len(rest) :]
-        if not slash and not self.post.slug:
+        if slash:
+            owner = self if slug == self.post.slug else Resolver.of(self.post.project.post(slug))
+            return owner, rest + target[len(slug) + 1 + len(rest) :]
+        if not self.post.slug:
             raise QueryError(f"outside a post a binding names its post: {kind}:SLUG/{target}")
         return self, target
 

@@ -212,7 +212,12 @@ class Run:
         return self.scratch / "demo" / name
 
     def write_csv(self, name: str, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Write a small table, such as a curve, that is committed beside the ledger."""
+        """Write a small table, such as a curve, that is committed beside the ledger.
+
+        Raises LockstepError without rows.
+        """
+        if not rows:
+            raise LockstepError(f"write_csv({name!r}) was given no rows: a table has a column for each key of its rows")
         with (self.scratch / "outputs" / name).open("w", newline="", encoding="utf-8") as file:
             writer = csv.DictWriter(file, fieldnames=list(rows[0]), lineterminator="\n")
             writer.writeheader()

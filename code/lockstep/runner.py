@@ -196,7 +196,10 @@ def call(profile: Profile, stage: Stage, run: Run, reached: Reach) -> list[dict[
         with guard.only_declared(post.project.root, run.scratch), watch as executed:
             module = importlib.import_module(f"posts.{post.slug}.{stage.module}")
             result: Any = getattr(module, stage.function)(run)
-    except LockstepError:
+    except RunFailed:
+        raise
+    except LockstepError as error:
+        error.args = ("\n".join([str(error), *_frames(post, error)[-1:]]),)
         raise
     except Exception as error:
         raise StageError(post, stage, run.keys, error) from error
@@ -212,11 +215,15 @@ class StageError(LockstepError):
     """The code of a stage raised. Says where in the post, and nothing of the engine's own frames."""
 
     def __init__(self, post: Post, stage: Stage, keys: Keys, error: Exception):
-        inside = str(post.project.root / "code" / "posts")
-        frames = [f for f in traceback.extract_tb(error.__traceback__) if f.filename.startswith(inside)]
-        places = [f"  {post.project.relative(Path(f.filename))}:{f.lineno}: {f.line}" for f in frames]
         name = ledger.describe(f"{post.slug}.{stage.name}", keys)
-        super().__init__("\n".join([f"{name} raised {type(error).__name__}: {error}", *places]))
+        super().__init__("\n".join([f"{name} raised {type(error).__name__}: {error}", *_frames(post, error)]))
+
+
+def _frames(post: Post, error: Exception) -> list[str]:
+    """Where in the posts an error came by, the innermost last: file, line and source, indented."""
+    inside = str(post.project.root / "code" / "posts")
+    frames = [f for f in traceback.extract_tb(error.__traceback__) if f.filename.startswith(inside)]
+    return [f"  {post.project.relative(Path(f.filename))}:{f.lineno}: {f.line}" for f in frames]
 
 
 def scratch_key(stage: Stage, keys: Keys, code: str, config: Any, post: Post, upstream: list[ledger.Line]) -> str:

@@ -71,6 +71,15 @@ def test_one_post_may_read_every_kind_of_value_of_another(project):
     assert 'content/other/index.md:5: stale snapshot: the prose says "225' in lockstep(project, "check").stderr
 
 
+def test_a_post_may_name_itself_so_that_sentences_can_move(project):
+    prose = project / "content/mini/index.md"
+    prose.write_text(prose.read_text() + "\nWith scale [](config:mini/scale): [](measured:mini/score).\n")
+    done = lockstep(project, "build", "--no-render")
+    assert done.returncode == 0, done.stderr
+    assert "With scale [2](config:mini/scale): [" in prose.read_text()
+    assert "[](measured:mini/score)" not in prose.read_text()
+
+
 def test_a_setting_may_be_that_of_a_variant(documented):
     project, post = documented, "code/posts/mini/experiment.py"
     edit(project, post, "Experiment(Config, ", 'Experiment(Config, variants={"row": {"wide": {"scale": 3.5}}}, ')

@@ -25,6 +25,10 @@ FAILURES = {
     "unknown post": ("[1](measured:minu/score)", 'there is no post "minu"; did you mean "mini"?'),
     "stale snapshot": ("[1.0](config:scale)", 'stale snapshot: the prose says "1.0", scale is "2"'),
     "unknown field": ("[1](config:scal)", 'no field "scal"; did you mean "scale"?'),
+    "a misspelt scheme": (
+        "[1](mesured:score)",
+        'begins with "mesured:", which binds nothing; did you mean "measured"?',
+    ),
     "unknown claim": ("[so](claim:scores_are_negative)", 'there is no claim "scores_are_negative"'),
     "a number in a claim's phrase": ("[over 9 points](claim:scores_are_positive)", "holds a number"),
     "given without reason": ("[5](given:)", "needs its reason"),
@@ -105,6 +109,19 @@ EDITS = {
         "code/posts/mini/experiment.py:9: expected",
     ),
     "a grid key that is no field": (POST, "seed=range(3)", "sed=range(3)", 'grid key "sed" is no field'),
+    "a stage by its name": (
+        POST,
+        "each=train)",
+        'each="train")',
+        """: stage "evaluate": each takes a declared stage, as in each=train, not 'train'""",
+    ),
+    "a stage in place of a list": (POST, "over=[score]", "over=score", "over takes a list of declared stages"),
+    "a number in place of a list": (
+        POST,
+        "seed=range(3)",
+        "seed=3",
+        "seed takes a list of values, as in seed=[…], not 3",
+    ),
     "a stage function that is not there": (
         POST,
         '"train:fit"',
@@ -227,6 +244,25 @@ def test_a_stage_that_raises_shows_its_own_line_and_records_nothing(project):
     assert done.returncode == 1
     assert "raised ZeroDivisionError" in done.stderr
     assert "code/posts/mini/helpers.py:9: return x / 0" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    "code, message",
+    [
+        ("run.config.sclae", 'no field "sclae"'),
+        ("run.write_csv('curve.csv', [])", "write_csv('curve.csv') was given no rows"),
+        ("open('README.md')", "which it did not declare"),
+    ],
+)
+def test_a_mistake_in_a_stage_says_where_it_was_made(project, code, message):
+    (project / "README.md").write_text("words")
+    edit(project, "code/posts/mini/train.py", "# a comment", code)
+    done = lockstep(project, "build", "--no-render")
+    assert done.returncode == 1 and message in done.stderr
+    lines = (project / "code/posts/mini/train.py").read_text().splitlines()
+    (number,) = [number for number, line in enumerate(lines, start=1) if code in line]
+    assert f"  code/posts/mini/train.py:{number}: " in done.stderr
     assert "Traceback" not in done.stderr
 
 

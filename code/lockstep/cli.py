@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from lockstep.errors import CheckFailed, LockstepError
-from lockstep.project import Project
+from lockstep.project import Post, Project
 
 PROFILES = ["published", "smoke"]
 
@@ -37,9 +37,7 @@ def parser() -> argparse.ArgumentParser:
     )
     one.add_argument("--frozen", action="store_true", default=bool(os.environ.get("CI")), help="run and write nothing")
     one.add_argument("--no-render", action="store_true", help="leave the site alone")
-    one.add_argument(
-        "--budget", default="", metavar="TIME", help="make only runs that fit, cheapest first: 90s, 30m, 2h"
-    )
+    _budget(one)
     _on(one)
     one = command("check", "verify everything, or only these Markdown files; write nothing", lambda a: check(a.files))
     one.add_argument("files", nargs="*", metavar="FILE.md")
@@ -54,9 +52,7 @@ def parser() -> argparse.ArgumentParser:
     _profile(one)
     _seed(one)
     one.add_argument("--out", default="", metavar="DIR", help="keep the runs in a folder, for merge into another clone")
-    one.add_argument(
-        "--budget", default="", metavar="TIME", help="make only runs that fit, cheapest first: 90s, 30m, 2h"
-    )
+    _budget(one)
     _on(one)
     one = command(
         "reproduce",
@@ -94,7 +90,7 @@ def _seed(command: argparse.ArgumentParser) -> None:
 
 def _budget(command: argparse.ArgumentParser) -> None:
     command.add_argument(
-        "--budget", default="", metavar="TIME", help="only runs that fit, cheapest first: 90s, 30m, 2h"
+        "--budget", default="", metavar="TIME", help="make only runs that fit, cheapest first: 90s, 30m, 2h"
     )
 
 
@@ -197,6 +193,7 @@ def run(
     project, limit = Project.find(), seconds(budget)
     slug, stages = _split(project, target)
     post = project.post(slug)
+    _has_seeds(post, stages, seeds or ())
     selection = Selection(frozenset(stages) if stages else None, force, frozenset(seeds) if seeds else None)
     if profile == "smoke":
         for line in smoke(post, selection):
@@ -206,12 +203,24 @@ def run(
     if limit is not None:
         selection, _ = within(limit, where.post, selection)
     if run_selected(where, selection, named(on)) == 0:
-        states = Freshness.of(where.post).all()
+        states = [s for s in Freshness.of(where.post).all() if not stages or s.stage.name in stages]
         print(f"{target}: nothing to run, {sum(s.kind == 'fresh' for s in states)} runs are fresh")
     for line in left_out(Freshness.of(where.post), selection):
         print(line, file=sys.stderr)
     if not out:
         refresh(post)
+
+
+def _has_seeds(post: Post, stages: list[str] | None, seeds: Sequence[int]) -> None:
+    """Raises LockstepError for a seed that no run of these stages has, nor any that they read."""
+    from lockstep.plan import upstream
+
+    asked = [post.experiment.stages[name] for name in stages or post.experiment.stages]
+    read = [run for stage in asked for keys in stage.points() for run in [(stage, keys), *upstream(stage, keys)]]
+    known = sorted({keys["seed"] for _, keys in read if "seed" in keys})
+    if unknown := [seed for seed in seeds if seed not in known]:
+        there = f"there are {', '.join(map(str, known))}" if known else "its stages have none"
+        raise LockstepError(f"{'.'.join([post.slug, *(stages or [])])} has no seed {unknown[0]}: {there}")
 
 
 def reproduce(target: str, profile: str = "published", seeds: Sequence[int] | None = None, on: str = "here") -> int:

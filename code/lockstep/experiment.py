@@ -208,6 +208,16 @@ class Experiment:
             raise ProjectError(f'stage "{name}": a name is lower-case letters, digits and dashes, as a task is called')
         if name in self.stages:
             raise ProjectError(f'two stages are named "{name}": give one another name=…')
+        if each is not None and not isinstance(each, Stage):
+            raise ProjectError(f'stage "{name}": each takes a declared stage, as in each=train, not {each!r}')
+        read = () if isinstance(over, (str, Stage)) else tuple(over)
+        if (over and not read) or not all(isinstance(other, Stage) for other in read):
+            raise ProjectError(
+                f'stage "{name}": over takes a list of declared stages, as in over=[train], not {over!r}'
+            )
+        for key, values in grid.items():
+            if isinstance(values, (str, Stage)) or not isinstance(values, Iterable):
+                raise ProjectError(f'stage "{name}": {key} takes a list of values, as in {key}=[…], not {values!r}')
         points = {key: tuple(values) for key, values in grid.items()}
         for key, values in points.items():
             known = [*self.fields, "seed", *self.variants]
@@ -218,7 +228,7 @@ class Experiment:
                     raise ProjectError(
                         f'stage "{name}": no {key} "{value}" is declared{nearest(value, self.variants[key])}'
                     )
-        stage = Stage(name, module, called, points, each, tuple(over))
+        stage = Stage(name, module, called, points, each, read)
         self.stages[name] = stage
         return stage
 

@@ -53,7 +53,7 @@ def left_out(freshness: Freshness, selection: Selection) -> list[str]:
         here = state.keys.get("seed", None) in {None, *selection.seeds} and state.stage.name in names
         if not here or state.kind not in ("stale", "missing") or identity(state.stage, state.keys) in needed:
             continue
-        for other in map(lambda point: freshness.state(*point), _upstream(state.stage, state.keys)):
+        for other in map(lambda point: freshness.state(*point), upstream(state.stage, state.keys)):
             if other.kind != "fresh" and identity(other.stage, other.keys) not in needed:
                 seed = f": add --seed {other.keys['seed']}" if "seed" in other.keys else ""
                 lines.append(f"left out: {state.name}, since it reads {other.name}, which is {other.kind}{seed}")
@@ -61,10 +61,10 @@ def left_out(freshness: Freshness, selection: Selection) -> list[str]:
     return lines
 
 
-def _upstream(stage: Stage, keys: Keys) -> Iterator[tuple[Stage, Keys]]:
+def upstream(stage: Stage, keys: Keys) -> Iterator[tuple[Stage, Keys]]:
     """Everything that a run reads, nearest last."""
     for other, other_keys in stage.inputs_of(keys):
-        yield from _upstream(other, other_keys)
+        yield from upstream(other, other_keys)
         yield other, other_keys
 
 
@@ -83,7 +83,7 @@ def _needed(freshness: Freshness, names: set[str], seeds: frozenset[int] | None)
                 add(other, other_keys)
 
     def waits(stage: Stage, keys: Keys, seeds: frozenset[int]) -> bool:
-        others = (point for point in _upstream(stage, keys) if point[1].get("seed", None) not in {None, *seeds})
+        others = (point for point in upstream(stage, keys) if point[1].get("seed", None) not in {None, *seeds})
         return any(freshness.state(*point).kind != "fresh" for point in others)
 
     for stage in freshness.experiment.stages.values():

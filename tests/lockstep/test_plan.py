@@ -39,6 +39,13 @@ def test_a_run_that_reads_other_seeds_waits_for_them_and_says_for_which(tmp_path
     assert made(done.stderr) == ["train (seed=1)", "evaluate (seed=1)"] and "left out" not in done.stderr
 
 
+def test_a_seed_that_no_run_has_is_refused_and_what_is_fresh_is_counted_by_stage(project):
+    done = lockstep(project, "run", "mini.train", "--seed", "2", "--seed", "7")
+    assert (done.returncode, done.stderr) == (1, "mini.train has no seed 7: there are 0, 1, 2\n")
+    assert lockstep(project, "run", "mini.train").stdout.startswith("mini.train: nothing to run, 3 runs are fresh")
+    assert lockstep(project, "run", "mini").stdout.startswith("mini: nothing to run, 7 runs are fresh")
+
+
 def test_a_stage_may_run_once_for_each_run_and_read_all_of_another(project):
     edit(
         project,

@@ -170,6 +170,8 @@ def clean(context: Context) -> None:
 @task
 def publish(context: Context) -> None:
     """Verify everything and write the site as it is published (SITEURL says where)."""
+    if not os.environ.get("SITEURL"):
+        sys.exit("publish needs the address of the site, for its feed and map: SITEURL=https://… invoke publish")
     _do(lambda: cli.build(True, settings="publishconf.py"))
 
 

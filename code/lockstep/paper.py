@@ -172,7 +172,10 @@ def undeclared(paper: Paper, experiment_fields: Mapping[str, Any], path: Path) -
         line = _line_of(text, f"config.{field}")
         if setting is None and deviation is None:
             yield Problem(
-                str(path), 1, f'the config field "{field}" ({value!r}) has neither [config.{field}] nor a [[deviation]]'
+                str(path),
+                1,
+                f'the config field "{field}" ({value!r}) has neither [config.{field}] with value and where (and note), '
+                f'nor a [[deviation]] with field = "{field}", value, where and reason: write one of them',
             )
         elif setting is not None and deviation is None and plain(setting.value) != plain(value):
             yield Problem(

@@ -10,6 +10,8 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from lockstep.errors import nearest
+
 INLINE = ("measured", "reported", "config", "given", "claim")
 BLOCK = ("table", "code", "demo")
 VALUES = ("measured", "reported", "config")
@@ -21,6 +23,9 @@ _TEXT = r"(?:[^\[\]\\]|\\.|\[(?:[^\[\]\\]|\\.)*\])*"
 LINK = re.compile(rf'(?<![!\\])\[({_TEXT})\]\(\s*({_SCHEMES}):[ \t]*([^)"\s]*)(?:\s*"([^"]*)")?\s*\)')
 IMAGE = re.compile(r'(?<!\\)!\[((?:[^\[\]\\]|\\.)*)\]\(\s*([^)"\s]*)(?:\s+"[^"]*")?\s*\)')
 _ANY = re.compile(rf"(?<![!\\])\[{_TEXT}\]\(\s*([A-Za-z][\w+.-]*):")
+_NOTE = re.compile(r"\[\^([^\]\s]+)\](?!:)")
+_NOTE_TEXT = re.compile(r"^\[\^([^\]\s]+)\]:", re.MULTILINE)
+CITED = re.compile(r"\[(@[\w:-]+(?:;\s*@[\w:-]+)*)\]")  # `[@key]`, `[@one; @two]`
 ELSEWHERE = ("http", "https", "mailto", "tel")  # what a link may begin with besides
 _FENCE = re.compile(r"^ {0,3}(```+|~~~+)")
 _LIST = re.compile(r"^\s*(?:[-*+]|\d+[.)])\s")
@@ -86,11 +91,23 @@ def parse(source: str) -> Prose:
     return Prose(source, masked, metadata, sorted(found, key=lambda b: (b.start, b.end)), body)
 
 
-def misspelt(prose: Prose) -> Iterator[tuple[int, str]]:
-    """Lines and schemes of links that begin with no scheme that is known: they would be dead, and bind nothing."""
+def misread(prose: Prose) -> Iterator[tuple[int, str]]:
+    """Lines, and what is wrong, of links that look like bindings and are none, and of notes and their texts."""
+    known = (*INLINE, *BLOCK)
     for match in _ANY.finditer(prose.masked):
-        if match[1].lower() not in ELSEWHERE and match[1] not in (*INLINE, *BLOCK):
-            yield prose.line_of(match.start()), match[1]
+        scheme, message = match[1], ""
+        if scheme not in known and scheme.lower() not in ELSEWHERE:
+            message = f'a link begins with "{scheme}:", which binds nothing{nearest(scheme, known)}'
+        elif scheme in known and not LINK.match(prose.masked, match.start()):
+            message = f'what follows "{scheme}:" is one word without spaces' + (
+                ', or a reason in quotation marks: [5](given: "…")' if scheme == "given" else "; a space in it is %20"
+            )
+        if message:
+            yield prose.line_of(match.start()), message
+    told = {match[1] for match in _NOTE_TEXT.finditer(prose.masked)}
+    for match in _NOTE.finditer(prose.masked):
+        if match[1] not in told:
+            yield prose.line_of(match.start()), f"the note [^{match[1]}] has no text: write a line [^{match[1]}]: …"
 
 
 def sentence(prose: Prose, binding: Binding) -> str:

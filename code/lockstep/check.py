@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from datetime import datetime
 from itertools import groupby
@@ -120,7 +121,21 @@ def _prose(post: Post) -> Iterator[Problem]:
     prose = bindings.parse(post.prose.read_text(encoding="utf-8"))
     yield from _metadata(prose, file)
     yield from header.problems(post, prose, file)
+    yield from _cited(post, prose, file)
     yield from _bound(post, prose, file)
+
+
+def _cited(post: Post, prose: Prose, file: str) -> Iterator[Problem]:
+    """Citations of what the list of references does not have."""
+    path = post.project.root / "content" / "references.bib"
+    known = re.findall(
+        r"^\s*@\w+\s*\{\s*([^,\s]+)", path.read_text(encoding="utf-8") if path.exists() else "", re.MULTILINE
+    )
+    for match in bindings.CITED.finditer(prose.masked):
+        for key in (name.strip().removeprefix("@") for name in match[1].split(";")):
+            if key not in known:
+                told = f'references.bib has no "{key}"{nearest(key, known)}'
+                yield Problem(file, prose.line_of(match.start()), told)
 
 
 def _bound(post: Post, prose: Prose, file: str) -> Iterator[Problem]:
@@ -143,9 +158,7 @@ def _bound(post: Post, prose: Prose, file: str) -> Iterator[Problem]:
                     problem = f'the phrase "{binding.text}" of a claim holds a number: bind the number beside it'
         if problem:
             yield Problem(file, binding.line, problem)
-    for line, scheme in bindings.misspelt(prose):
-        known = (*bindings.INLINE, *bindings.BLOCK)
-        yield Problem(file, line, f'a link begins with "{scheme}:", which binds nothing{nearest(scheme, known)}')
+    yield from (Problem(file, line, message) for line, message in bindings.misread(prose))
     yield from lint.unbound(prose, shown, file)
 
 

@@ -17,7 +17,7 @@ from pygments import highlight
 from pygments.formatters import HtmlFormatter
 from pygments.lexers import get_lexer_by_name
 
-from lockstep.bindings import BLOCK, INLINE
+from lockstep.bindings import BLOCK, CITED, INLINE
 from lockstep.errors import LockstepError
 from lockstep.evidence import Evidence, Place
 from lockstep.project import Post
@@ -85,7 +85,7 @@ class Bindings(Extension):
         md.inlinePatterns.register(
             Math(r"(?<![\\$\w])\$(?![\s$])([^$\n]+?)(?<![\s\\])\$(?![\d$])", md, False), "math", 185
         )
-        md.inlinePatterns.register(Citation(r"\[(@[\w:-]+(?:;\s*@[\w:-]+)*)\]", md, self), "citation", 184)
+        md.inlinePatterns.register(Citation(CITED.pattern, md, self), "citation", 184)
         md.inlinePatterns.register(RawHtml(HTML_RE, md), "html", 90)
         md.treeprocessors.register(Binder(self, md), "bindings", 10)
 

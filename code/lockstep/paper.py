@@ -30,7 +30,7 @@ import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from lockstep.errors import LockstepError, Problem, QueryError, nearest
 from lockstep.fingerprint import plain
@@ -118,23 +118,53 @@ def read(path: Path) -> Paper:
         line = re.search(r"at line (\d+)", str(error))
         at = line[1] if line else len(text.splitlines())
         raise PaperError(path, int(at), f"not valid TOML: {error}") from None
-    except (TypeError, ValueError) as error:
-        message = str(error).rpartition("__init__() ")[2]
-        raise PaperError(path, _line_of(text, message), message) from None
+    except _Wrong as error:
+        found = [n for n, line in enumerate(text.splitlines(), start=1) if line.startswith(error.header)]
+        raise PaperError(path, found[error.number] if found else 1, str(error)) from None
+
+
+class _Wrong(ValueError):
+    """What is wrong with the entry under a header, which is that header's `number`-th, from 0."""
+
+    def __init__(self, header: str, number: int, message: str):
+        super().__init__(message)
+        self.header, self.number = header, number
 
 
 def _paper(raw: dict[str, Any]) -> Paper:
-    """Raises TypeError for a name that is unknown or missing, ValueError for a value of another type."""
-    reported = [Reported(**entry) for entry in raw.get("reported", [])]
-    margin = {name: Margin(**entry) for name, entry in raw.get("margin", {}).items()}
-    config = {name: Setting(**entry) for name, entry in raw.get("config", {}).items()}
-    deviation = [Deviation(**entry) for entry in raw.get("deviation", [])]
-    paper = Paper(**{**raw, "reported": reported, "margin": margin, "config": config, "deviation": deviation})
-    try:
-        import msgspec
-    except ImportError:  # a machine that only runs stages: the file was validated where it was written
-        return paper
-    return msgspec.convert(raw, Paper)
+    """Raises _Wrong for a name that is unknown or missing, and for a value of another type."""
+    known = {field.name for field in dataclasses.fields(Paper)}
+    for name in set(raw) - known:
+        mark = "[[" if isinstance(raw[name], list) else "[" if isinstance(raw[name], dict) else ""
+        raise _Wrong(f"{mark}{name}", 0, f'there is no "{name}"{nearest(name, known)}')
+    return Paper(
+        reported=[_made(Reported, entry, "[[reported]]", i) for i, entry in enumerate(raw.get("reported", []))],
+        margin={name: _made(Margin, entry, f"[margin.{name}]") for name, entry in raw.get("margin", {}).items()},
+        config={name: _made(Setting, entry, f"[config.{name}]") for name, entry in raw.get("config", {}).items()},
+        deviation=[_made(Deviation, entry, "[[deviation]]", i) for i, entry in enumerate(raw.get("deviation", []))],
+    )
+
+
+T = TypeVar("T")
+KINDS = {"str": (str, "text"), "float": ((int, float), "a number"), "float | None": ((int, float), "a number")}
+
+
+def _made(kind: type[T], entry: Any, header: str, number: int = 0) -> T:
+    if not isinstance(entry, dict):
+        raise _Wrong(header[:-1], number, f"{header} is a table: write its names and values below it")
+    made: dict[str, Any] = {}
+    fields = {field.name: field for field in dataclasses.fields(kind)}  # type: ignore[arg-type]
+    for name, value in entry.items():
+        if name not in fields:
+            raise _Wrong(header, number, f'{header} has no "{name}"{nearest(name, fields)}')
+        types, what = KINDS.get(str(fields[name].type), (object, ""))
+        if not isinstance(value, types) or (what == "a number" and isinstance(value, bool)):
+            raise _Wrong(header, number, f"{name} of {header} is {what}, not {value!r}")
+        made[name] = float(value) if what == "a number" else value  # type: ignore[arg-type]
+    needed = [f.name for f in fields.values() if f.default is f.default_factory is dataclasses.MISSING]
+    if missing := [name for name in needed if name not in entry]:
+        raise _Wrong(header, number, f"{header} needs {' and '.join(missing)}")
+    return kind(**made)
 
 
 @dataclasses.dataclass(frozen=True)

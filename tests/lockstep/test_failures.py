@@ -97,7 +97,15 @@ EDITS = {
         "neither [config.unread]",
     ),
     "a paper.toml that does not parse": (PAPER, "value = 225", "value = ", "paper.toml:3: not valid TOML"),
-    "a paper.toml of another shape": (PAPER, "value = 225", 'value = "much"', "Expected `float`"),
+    "a paper.toml of another shape": (
+        PAPER,
+        "value = 225",
+        'value = "much"',
+        "paper.toml:1: value of [[reported]] is a number, not 'much'",
+    ),
+    "a name that paper.toml does not know": (PAPER, "value = 225", "vlaue = 225", 'has no "vlaue"; did you'),
+    "a reported value without its place": (PAPER, 'where = "Table 1"\n', "", "paper.toml:1: [[reported]] needs where"),
+    "a table that paper.toml does not know": (PAPER, "[[reported]]", "[[reportd]]", 'there is no "reportd"; did you'),
     "an article without title": (PROSE, "Title: Mini\n", "", "the header has no Title: Pelican would drop"),
     "an article with a wrong date": (PROSE, "2026-01-02", "2nd of May", 'index.md:2: "2nd of May" is no date'),
     "a binding in the title": (

@@ -14,7 +14,7 @@ from playwright.sync_api import expect
 from posts.transformer.captions import captions
 from posts.transformer.data import encode, padded, read_subwords
 from posts.transformer.decode import Search, beam_search, steps_of
-from posts.transformer.demo import attention_maps, label
+from posts.transformer.demo import attention_maps, label, publish
 from posts.transformer.evaluate import load
 from posts.transformer.model import UNKNOWN
 from webpages import FRAMES, WIDTHS, opened, resize, served
@@ -34,8 +34,6 @@ def patience():
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
     """What the stage publishes of a small model, and the model itself: (folder, tokenizer, model, config)."""
-    from posts.transformer.demo import publish
-
     folder = tmp_path_factory.mktemp("made")
     config = trained(folder)
     publish(Publishing(folder, config))

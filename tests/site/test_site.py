@@ -132,7 +132,7 @@ def test_the_published_site_has_a_feed_without_popovers(project):
 
 FAILURES = {
     "a formula": ("Math $\\nocommand{x}$.", "the formula $\\nocommand{x}$ is not understood"),
-    "a reference": ("See [@someone2015].", 'no reference "someone2015" in references.bib; did you mean "someone2014"?'),
+    "a reference": ("See [@someone2015].", 'references.bib has no "someone2015"; did you mean "someone2014"?'),
     "a link to a file": ("See [this]({filename}/nowhere/index.md).", "nowhere"),
 }
 

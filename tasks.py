@@ -33,6 +33,14 @@ def _seeds(given: list[str]) -> list[int]:
 TARGET, ON = "SLUG or SLUG.STAGE", "here, or local:N for N processes of this machine"
 BUDGET = "make only runs that fit into this time, cheapest first: 90s, 30m, 2h"
 SEED = "only runs at this seed (repeatable)"
+RUN = {
+    "force": "run again what is fresh",
+    "profile": "published or smoke",
+    "seed": SEED,
+    "out": "keep the runs in a folder, for merge into another clone",
+    "on": ON,
+    "budget": BUDGET,
+}
 FROZEN = "run and write nothing; fail where something is stale (the default where CI is set)"
 
 
@@ -60,18 +68,7 @@ def why(context: Context, target: str = "") -> None:
     _do(lambda: cli.why(target))
 
 
-@task(
-    iterable=["seed"],
-    help={
-        "target": TARGET,
-        "force": "run again what is fresh",
-        "profile": "published or smoke",
-        "seed": SEED,
-        "out": "keep the runs in a folder, for merge into another clone",
-        "on": ON,
-        "budget": BUDGET,
-    },
-)
+@task(iterable=["seed"], help={"target": TARGET} | RUN)
 def run(
     context: Context,
     target: str,
@@ -182,11 +179,19 @@ def vendor(context: Context) -> None:
 
 
 def _stage_task(slug: str, stage: str) -> Task:  # type: ignore[type-arg]
-    def body(context: Context, force: bool = False, profile: str = "published") -> None:
-        _do(lambda: cli.run(f"{slug}.{stage}", force, profile))
+    def body(
+        context: Context,
+        seed: list[str],
+        force: bool = False,
+        profile: str = "published",
+        out: str = "",
+        on: str = "here",
+        budget: str = "",
+    ) -> None:
+        _do(lambda: cli.run(f"{slug}.{stage}", force, profile, _seeds(seed), out, on, budget))
 
     body.__doc__ = f"Run the stage {stage} of {slug}, and what it needs."
-    return task(body, name=stage, help={"force": "run again what is fresh", "profile": "published or smoke"})
+    return task(body, name=stage, iterable=["seed"], help=RUN)
 
 
 def _posts(namespace: Collection) -> None:

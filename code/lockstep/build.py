@@ -16,7 +16,7 @@ from lockstep.errors import CheckFailed, LockstepError
 from lockstep.executors import HERE, Executor
 from lockstep.files import write_whole
 from lockstep.freshness import Freshness, State
-from lockstep.plan import ALL, Selection, cost, plan, within
+from lockstep.plan import ALL, Selection, absent, cost, plan, within
 from lockstep.project import Post, Project
 from lockstep.resolve import Resolver
 from lockstep.runner import Profile, run_stages
@@ -53,18 +53,21 @@ def run(profile: Profile, selection: Selection = ALL, executor: Executor = HERE)
     """Run what is stale or missing of a post, said beforehand; returns how many runs that was."""
     todo = plan(Freshness.of(profile.post), selection)
     if todo:
-        _announce(profile.post, todo)
+        _announce(profile, todo)
     if selection.only is not None and (late := len(plan(Freshness.of(profile.post))) - len(todo)):
         print(f"{profile.post.slug}: {late} runs do not fit into the budget and stay as they are", file=sys.stderr)
     return len(run_stages(profile, selection, executor))
 
 
-def _announce(post: Post, todo: list[State]) -> None:
+def _announce(profile: Profile, todo: list[State]) -> None:
+    post = profile.post
     seconds = cost(post, todo)
     estimate = "" if seconds is None else f", about {duration(seconds)}"
     print(f"{post.slug}: {len(todo)} run{'s' if len(todo) > 1 else ''} to make{estimate}", file=sys.stderr)
     for state in todo:
         print(f"  {state.name}: {state.kind} ({'; '.join(state.reasons[:3])})", file=sys.stderr)
+    for line in absent(post, todo, profile.fetch):
+        print(f"  {line}", file=sys.stderr)
 
 
 def refresh(post: Post) -> list[tuple[int, str, str]]:

@@ -13,11 +13,11 @@ from lockstep.errors import LockstepError, Problem, nearest
 from lockstep.files import digest_file
 from lockstep.freshness import Freshness, State, config_defaults
 from lockstep.ledger import describe
-from lockstep.paper import PaperError, undeclared
+from lockstep.paper import PaperError, undeclared, unreferenced
 from lockstep.project import Document, Post, Project
 from lockstep.resolve import Resolver
 
-BUILD = "run invoke build"
+BUILD = "run lockstep build"
 
 
 def check_all(project: Project) -> list[Problem]:
@@ -109,7 +109,9 @@ def _stale(post: Post, stage: str, states: list[State], cause: tuple[str, ...]) 
 
 
 def _settings(post: Post) -> Iterator[Problem]:
-    yield from undeclared(post.paper, config_defaults(post.experiment), post.folder / "paper.toml")
+    path = post.folder / "paper.toml"
+    yield from undeclared(post.paper, config_defaults(post.experiment), path)
+    yield from unreferenced(post.paper, _references(post.project), path)
 
 
 def _prose(post: Post) -> Iterator[Problem]:
@@ -127,15 +129,19 @@ def _prose(post: Post) -> Iterator[Problem]:
 
 def _cited(post: Post, prose: Prose, file: str) -> Iterator[Problem]:
     """Citations of what the list of references does not have."""
-    path = post.project.root / "content" / "references.bib"
-    known = re.findall(
-        r"^\s*@\w+\s*\{\s*([^,\s]+)", path.read_text(encoding="utf-8") if path.exists() else "", re.MULTILINE
-    )
+    known = _references(post.project)
     for match in bindings.CITED.finditer(prose.masked):
         for key in (name.strip().removeprefix("@") for name in match[1].split(";")):
             if key not in known:
                 told = f'references.bib has no "{key}"{nearest(key, known)}'
                 yield Problem(file, prose.line_of(match.start()), told)
+
+
+def _references(project: Project) -> list[str]:
+    """The keys of the list of references."""
+    path = project.root / "content" / "references.bib"
+    text = path.read_text(encoding="utf-8") if path.exists() else ""
+    return re.findall(r"^\s*@\w+\s*\{\s*([^,\s]+)", text, re.MULTILINE)
 
 
 def _bound(post: Post, prose: Prose, file: str) -> Iterator[Problem]:

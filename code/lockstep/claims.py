@@ -136,8 +136,8 @@ def _evaluate(post: Post, claim: Claim, measured: Measurements) -> tuple[Compari
     try:
         arguments = (measured, Published(post.paper)) if claim.compare.__code__.co_argcount == 2 else (measured,)
         a, b = claim.compare(*arguments)
-    except LockstepError:
-        raise
+    except LockstepError as error:
+        raise QueryError(f'the claim "{claim.name}": {error}') from None
     except Exception as error:
         raise QueryError(f'the claim "{claim.name}" raised {type(error).__name__}: {error}') from None
     return compare(_differences(claim, a, b), margin), (a, b)

@@ -159,9 +159,9 @@ def status() -> None:
 
     from lockstep.why import status_table
 
-    table, broken = status_table(Project.find())
+    table, told = status_table(Project.find())
     Console().print(table)
-    for message in broken:
+    for message in told:
         print(message, file=sys.stderr)
 
 

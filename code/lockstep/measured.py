@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from typing import Any, NoReturn
 
 from lockstep.errors import QueryError, nearest
@@ -79,14 +80,14 @@ class Measurements:
             raise QueryError(f'there is no metric "{metric}"{nearest(metric, known)}')
         rows = self._rows().get(metric, [])
         if not rows:
-            raise QueryError(f'no run has a value of "{metric}" yet: run invoke build')
+            raise QueryError(f'no run has a value of "{metric}" yet: run lockstep build')
         keys = {name for _, row in rows for name in self._keys_of(row)} | {"stage"}
         for name in where:
             if name not in keys:
                 raise QueryError(f'no row of "{metric}" has a key "{name}"{nearest(name, keys)}')
         matching = [(s, row) for s, row in rows if _matches({**row, "stage": s.stage.name}, where)]
         if not matching:
-            raise QueryError(f'no row of "{metric}" matches; there are: {self._candidates(rows)}')
+            raise QueryError(f'no row of "{metric}" {self._lacking(rows, where)}; there are: {self._candidates(rows)}')
         kinds = {tuple((n, row[n]) for n in sorted(self._keys_of(row)) if n != "seed") for _, row in matching}
         stages = {state.stage.name for state, _ in matching}
         seeds = [row.get("seed") for _, row in matching]
@@ -134,6 +135,15 @@ class Measurements:
 
     def _keys_of(self, row: Mapping[str, Any]) -> Iterator[str]:
         return (name for name in row if self.experiment.metric(name) is None)
+
+    def _lacking(self, rows: list[tuple[State, dict[str, Any]]], where: Mapping[str, Any]) -> str:
+        """What no row has of a selection that none matches: one of its values, or all of them together."""
+        for name, value in where.items():
+            known = {str({**row, "stage": state.stage.name}.get(name, "")) for state, row in rows} - {""}
+            if str(value) not in known:
+                close = get_close_matches(str(value), known, n=1)
+                return f"has {name}={value}" + (f' (did you mean "{close[0]}"?)' if close else "")
+        return "matches"
 
     def _candidates(self, rows: list[tuple[State, dict[str, Any]]]) -> str:
         """The kinds of rows, as queries; the stage is named where there is more than one."""

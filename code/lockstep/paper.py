@@ -28,7 +28,7 @@ from __future__ import annotations
 import dataclasses
 import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -221,6 +221,16 @@ def undeclared(paper: Paper, experiment_fields: Mapping[str, Any], path: Path) -
                 _line_of(text, field),
                 f'"{field}" is no field of the config{nearest(field, experiment_fields)}',
             )
+
+
+def unreferenced(paper: Paper, references: Collection[str], path: Path) -> Iterator[Problem]:
+    """Reported values from a source that the list of references does not have."""
+    for number, entry in enumerate(paper.reported):
+        if entry.source not in references:
+            lines = enumerate(path.read_text(encoding="utf-8").splitlines(), start=1)
+            headers = [line for line, text in lines if text.startswith("[[reported]]")]
+            told = f'[[reported]] cites "{entry.source}": references.bib has none{nearest(entry.source, references)}'
+            yield Problem(str(path), headers[number] if number < len(headers) else 1, told)
 
 
 def _query(keys: Mapping[str, Any]) -> str:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from lockstep.canonical import digest_value
 from lockstep.experiment import Keys, Stage
 from lockstep.freshness import Freshness, State
+from lockstep.ledger import describe
 from lockstep.project import Post
 
 Identity = tuple[str, str]
@@ -109,6 +111,29 @@ def cost(post: Post, states: Iterable[State]) -> float | None:
     return total
 
 
+def absent(post: Post, states: Iterable[State], fetch: Callable[[str], Path | None]) -> list[str]:
+    """What these runs will miss: artefacts that they read last time, of runs that stay as they are, and that are gone.
+
+    `fetch` finds an artefact by its digest. A line for each run that made one, with the command that makes it again.
+    """
+    states = list(states)
+    due, gone = {identity(state.stage, state.keys) for state in states}, dict[Identity, str]()
+    for state in states:
+        recorded = state.line.upstream if state.line else []
+        then = {(entry["stage"], digest_value(entry["keys"])): entry["read"] for entry in recorded}
+        for stage, keys in state.stage.inputs_of(state.keys):
+            key, line = identity(stage, keys), post.ledger.get(stage.name, keys)
+            if line is None or key in due or key in gone:
+                continue
+            missed = [n for n in then.get(key, {}) if n in line.artefacts and fetch(line.artefacts[n]) is None]
+            if missed:
+                seed = f" --seed {keys['seed']}" if "seed" in keys else ""
+                again = f"lockstep run {post.slug}.{stage.name}{seed} --force"
+                what = f'"{missed[0]}" of {describe(stage.name, keys)}'
+                gone[key] = f"{state.name} reads {what}, which is not at hand: {again}"
+    return list(gone.values())
+
+
 def within(budget: float, post: Post, selection: Selection = ALL) -> tuple[Selection, float]:
     """The runs that fit into `budget` seconds, cheapest first with what they read; and what is left of it.
 
@@ -120,7 +145,7 @@ def within(budget: float, post: Post, selection: Selection = ALL) -> tuple[Selec
     while True:
         offers: list[tuple[float, int, dict[Identity, State]]] = []
         for number, state in enumerate(due.values()):
-            needed = _with_inputs(state.stage, state.keys)
+            needed = [identity(*run) for run in [*upstream(state.stage, state.keys), (state.stage, state.keys)]]
             missing = {key: due[key] for key in needed if key in due and key not in chosen}
             seconds = cost(post, missing.values())
             if missing and seconds is not None and seconds <= budget:
@@ -130,10 +155,3 @@ def within(budget: float, post: Post, selection: Selection = ALL) -> tuple[Selec
         seconds, _, runs = min(offers, key=lambda offer: offer[:2])
         chosen |= runs
         budget -= seconds
-
-
-def _with_inputs(stage: Stage, keys: Keys) -> list[Identity]:
-    found = [identity(stage, keys)]
-    for other, other_keys in stage.inputs_of(keys):
-        found += _with_inputs(other, other_keys)
-    return found

@@ -116,7 +116,7 @@ def reproduce(post: Post, stages: list[str] | None, seeds: frozenset[int] | None
             reasons = "; ".join(state.reasons[:3])
             raise LockstepError(
                 f"{post.slug}.{state.name} is {state.kind} ({reasons}): there is no record of today's code to compare "
-                "with; run invoke build first"
+                "with; run lockstep build first"
             )
     names |= _not_at_hand(post, names)
     with tempfile.TemporaryDirectory(prefix="lockstep-reproduce-") as temporary:

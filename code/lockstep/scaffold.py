@@ -42,7 +42,7 @@ def create(project: Project, slug: str, kind: str) -> list[Path]:
     try:
         make_runs(Project(project.root).post(slug))
     except LockstepError as error:
-        raise ProjectError(f"{error}\nthe files of {slug} are in place: mend this, then run invoke build") from None
+        raise ProjectError(f"{error}\nthe files of {slug} are in place: mend this, then run lockstep build") from None
     return [project.root / name for name in files]
 
 

@@ -13,9 +13,10 @@ from lockstep import bindings
 from lockstep.errors import LockstepError
 from lockstep.freshness import Freshness, State
 from lockstep.ledger import describe
-from lockstep.plan import cost
+from lockstep.plan import absent, cost
 from lockstep.project import Post, Project
 from lockstep.resolve import Resolver, query
+from lockstep.runner import Profile
 from lockstep.wording import duration
 
 
@@ -70,9 +71,9 @@ def _stages_of(kind: str, target: str, resolver: Resolver) -> set[str]:
 def status_table(project: Project) -> tuple[Table, list[str]]:
     """A row a stage: how many runs are in which state, what they cost last time, and what is to be paid now.
 
-    With it, a message for each post that does not load.
+    With it, a message for each post that does not load, and for each artefact that runs to be made will miss.
     """
-    broken: list[str] = []
+    told: list[str] = []
     table = Table("post", "stage", "runs", "recorded", "to run", box=box.SIMPLE_HEAD)
     for column in table.columns[3:]:
         column.justify = "right"
@@ -83,7 +84,7 @@ def status_table(project: Project) -> tuple[Table, list[str]]:
             states = freshness.all()
         except LockstepError as error:
             table.add_row(slug, "", Text("does not load", "red"), "", "")
-            broken.append(f"{slug}: {error}")
+            told.append(f"{slug}: {error}")
             continue
         for number, (stage, group) in enumerate(groupby(states, key=lambda state: state.stage.name)):
             runs = list(group)
@@ -92,7 +93,9 @@ def status_table(project: Project) -> tuple[Table, list[str]]:
             names = ", ".join(describe(line.stage, line.keys) for line in retired)
             table.add_row("", "retired", Text(f"{len(retired)}: {names}", "dim"), "", "")
         table.add_section()
-    return table, broken
+        due = [state for state in states if state.kind in ("stale", "missing")]
+        told += [f"{slug}: {line}" for line in absent(post, due, Profile.published(post).fetch)]
+    return table, told
 
 
 COLOURS = {"fresh": "green", "accepted": "cyan", "stale": "yellow", "missing": "yellow", "failed": "red"}

@@ -21,7 +21,11 @@ FAILURES = {
     # what: (a line added to the prose, a part of the message)
     "unknown metric": ("[1](measured:scor)", 'there is no metric "scor"; did you mean "score"?'),
     "unknown key": ("[1](measured:score?sed=1)", 'has a key "sed"; did you mean "seed"?'),
-    "no such row": ("[1](measured:score?seed=9)", 'no row of "score" matches'),
+    "no such row": ("[1](measured:score?seed=9)", 'no row of "score" has seed=9; there are: '),
+    "a misspelt value": (
+        "[1](measured:score?stage=evaluat)",
+        'no row of "score" has stage=evaluat (did you mean "evaluate"?)',
+    ),
     "unknown post": ("[1](measured:minu/score)", 'there is no post "minu"; did you mean "mini"?'),
     "stale snapshot": ("[1.0](config:scale)", 'stale snapshot: the prose says "1.0", scale is "2"'),
     "unknown field": ("[1](config:scal)", 'no field "scal"; did you mean "scale"?'),
@@ -83,6 +87,12 @@ EDITS = {
         "return 1, 0\n",
         "it reads no measured value",
     ),
+    "a claim that asks for what is not there": (
+        POST,
+        'measured("score"), 0\n',
+        'measured("scor"), 0\n',
+        'the claim "scores_are_positive": there is no metric "scor"; did you mean "score"?',
+    ),
     "a claim that asks a value for its truth": (
         POST,
         'measured("score"), 0\n',
@@ -105,6 +115,12 @@ EDITS = {
     ),
     "a name that paper.toml does not know": (PAPER, "value = 225", "vlaue = 225", 'has no "vlaue"; did you'),
     "a reported value without its place": (PAPER, 'where = "Table 1"\n', "", "paper.toml:1: [[reported]] needs where"),
+    "a reported value that no reference describes": (
+        PAPER,
+        "someone2014",
+        "somone2014",
+        'paper.toml:1: [[reported]] cites "somone2014": references.bib has none; did you mean "someone2014"?',
+    ),
     "a table that paper.toml does not know": (PAPER, "[[reported]]", "[[reportd]]", 'there is no "reportd"; did you'),
     "an article without title": (PROSE, "Title: Mini\n", "", "the header has no Title: Pelican would drop"),
     "an article with a wrong date": (PROSE, "2026-01-02", "2nd of May", 'index.md:2: "2nd of May" is no date'),

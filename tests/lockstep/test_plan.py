@@ -1,6 +1,7 @@
 """Which runs are made: at some seeds, within a budget, in several processes."""
 
 import re
+import shutil
 
 import pytest
 from lockstep import executors
@@ -133,3 +134,14 @@ def test_a_failure_in_one_process_keeps_what_the_others_finished(project):
 def test_an_unknown_place_to_run_is_an_error(place):
     with pytest.raises(LockstepError, match="write here, or local:N"):
         executors.named(place)
+
+
+def test_an_artefact_that_a_run_will_miss_is_told_before_anything_runs(project):
+    shutil.rmtree(project / ".lockstep/store")
+    edit(project, "code/posts/mini/evaluate.py", 'float(made.open("weights.txt").read_text())', "7.0")
+    told = 'evaluate (seed=1) reads "weights.txt" of train (seed=1), which is not at hand: '
+    again = "lockstep run mini.train --seed 1 --force"
+    assert f"mini: {told}{again}" in lockstep(project, "status").stderr
+    assert f"  {told}{again}" in lockstep(project, "run", "mini.evaluate").stderr
+    assert lockstep(project, *again.split()[1:]).returncode == 0
+    assert told not in lockstep(project, "status").stderr

@@ -82,7 +82,7 @@ def test_a_stale_record_is_refused(project):
     done = lockstep(project, "reproduce", "mini")
     assert done.returncode == 1
     assert "mini.train (seed=0) is stale (code: deep:FACTOR changed" in done.stderr
-    assert "run invoke build first" in done.stderr
+    assert "run lockstep build first" in done.stderr
 
 
 def test_the_smoke_profile_reproduces_itself_and_reads_nothing_published(project):

@@ -187,7 +187,7 @@ def test_a_run_that_fails_leaves_the_files_and_says_how_to_go_on(empty, monkeypa
 
     monkeypatch.setattr(scaffold, "make_runs", broken)
     with pytest.raises(
-        ProjectError, match="'matplotlib'\nthe files of moa are in place: mend this, then run invoke build"
+        ProjectError, match="'matplotlib'\nthe files of moa are in place: mend this, then run lockstep build"
     ):
         scaffold.create(Project(empty), "moa", "paper")
     assert Project(empty).slugs == ["moa"]
@@ -199,3 +199,23 @@ def test_every_task_and_command_is_a_reserved_name():
     commands = {name for action in cli.parser()._actions for name in action.choices or ()}
     assert "build" in tasks & commands
     assert tasks | commands == scaffold.TASKS
+
+
+def test_the_task_of_a_stage_has_the_options_of_run():
+    options = {}
+    for name in ("run", "gan.train"):
+        told = subprocess.run(
+            [sys.executable, "-m", "invoke", "--help", name], cwd=ROOT, capture_output=True, text=True
+        )
+        options[name] = set(re.findall(r"--[a-z]+", told.stdout))
+    assert options["gan.train"] == options["run"] - {"--target"} > {"--seed", "--out", "--on", "--budget"}
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / ".github/workflows").iterdir()), ids=lambda path: path.stem)
+def test_a_workflow_asks_for_tasks_and_options_that_there_are(path):
+    asked = re.findall(r"\binvoke ([a-z]+)((?: --[a-z]+)*)", path.read_text())
+    assert asked
+    for task, options in asked:
+        help = [sys.executable, "-m", "invoke", "--help", task]
+        told = subprocess.run(help, cwd=ROOT, capture_output=True, text=True, check=True)
+        assert set(options.split()) <= set(re.findall(r"--[a-z]+", told.stdout))

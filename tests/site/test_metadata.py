@@ -90,6 +90,12 @@ def test_a_skill_that_names_no_section_of_the_page_fails_the_build_with_its_plac
     assert f'{PROSE}:7: there is no section "#how-it-want"; did you mean "how-it-went"?' in failing(project)
 
 
+def test_a_link_to_a_place_that_the_page_does_not_have_fails_the_build(project):
+    (project / PROSE).write_text((project / PROSE).read_text() + "\nAs told [above](#how-it-want).\n")
+    line = len((project / PROSE).read_text().splitlines())
+    assert f'{PROSE}:{line}: the page has no place "#how-it-want"; did you mean "how-it-went"?' in failing(project)
+
+
 def test_evidence_that_the_page_does_not_show_fails_the_build(project):
     edit(project, PROSE, "[the scores are positive](claim:scores_are_positive)", "so")
     edit(project, PROSE, "Summary: It scores", "Summary: [So it is](claim:scores_are_positive): it scores")

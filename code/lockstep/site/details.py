@@ -6,7 +6,7 @@ Worked out when the page is read and kept with it in the cache. Whatever here is
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from html import escape
 from pathlib import Path
@@ -22,6 +22,7 @@ from lockstep.site.markdown import Page
 LONGEST = 200  # characters of a description, about what search engines and messengers show
 _HEADING = re.compile(r'<h([2-6])\b[^>]*\bid="([^"]+)"[^>]*>(.*?)</h\1>', re.DOTALL)
 _ID = re.compile(r'\sid="([^"]+)"')
+_LINK_BELOW = re.compile(r"\]\(#([^)\s]+)\)")
 _SIZE = re.compile(r'<svg\b[^>]*\bviewBox=["\']\s*[\d.-]+[ ,]+[\d.-]+[ ,]+([\d.]+)[ ,]+([\d.]+)')
 
 
@@ -34,6 +35,8 @@ def details(page: Page, content: str, summary: str, convert: Callable[[str], str
     if post is None or resolver is None:
         return {}
     prose = bindings.parse(post.prose.read_text(encoding="utf-8"))
+    if lost := list(_lost_links(post, prose, content)):
+        raise CheckFailed(lost)
     return {
         "headlines": [_inner(convert(_without_markup(text))) for _, text in header.items(prose, "headline")],
         "numbers": [asdict(number) for number in header.headlines(prose)],
@@ -43,6 +46,15 @@ def details(page: Page, content: str, summary: str, convert: Callable[[str], str
         "skills": _skills(page, resolver, prose, content),
         "lines": {name: line for name, (_, line) in prose.metadata.items()},
     }
+
+
+def _lost_links(post: Post, prose: bindings.Prose, content: str) -> Iterator[Problem]:
+    """Links of the text to places that the page does not have."""
+    sections, there = [match[2] for match in _HEADING.finditer(content)], set(_ID.findall(content))
+    for match in _LINK_BELOW.finditer(prose.masked, prose.body):
+        if match[1] not in there:
+            told = f'the page has no place "#{match[1]}"{nearest(match[1], sections)}'
+            yield Problem(post.project.relative(post.prose), prose.line_of(match.start()), told)
 
 
 def elsewhere(html: str, page: str, siteurl: str) -> str:

@@ -14,10 +14,9 @@ from lockstep.experiment import Claim, Metric
 from lockstep.measured import Measured
 from lockstep.site.evidence import AGE, aged
 from lockstep.statistics import compare
-from mini import create, edit, lockstep
-from portfolio import Document, publish
+from mini import edit, lockstep
+from portfolio import Document, dressed, publish
 
-ROOT = Path(__file__).parents[2]
 HOSTILE = '<script>alert("x")</script> & </table>'
 CASES = ("<img src=x onerror=alert(1)>", "a b", "a-b")
 EXPERIMENT, EVALUATE, PROSE = "code/posts/mini/experiment.py", "code/posts/mini/evaluate.py", "content/mini/index.md"
@@ -36,16 +35,7 @@ OTHERS = {
 @pytest.fixture(scope="module")
 def site(tmp_path_factory) -> Path:
     """Two listed posts and a hidden one, with titles, statements and selections that are markup."""
-    root = create(tmp_path_factory.mktemp("evidence"))
-    for name in ("pelicanconf.py", "publishconf.py", "site.toml"):
-        shutil.copy(ROOT / name, root / name)
-    shutil.rmtree(root / "theme")
-    shutil.copytree(ROOT / "theme", root / "theme")
-    (root / "content/pages").mkdir()
-    (root / "content/pages/about.md").write_text("Title: About\nSlug: about\n\nWords.\n")
-    (root / "content/references.bib").write_text(
-        "@article{someone2014,\n author = {Ann},\n title = {T},\n year = {2014}\n}\n"
-    )
+    root = dressed(tmp_path_factory.mktemp("evidence"))
     edit(root, EXPERIMENT, 'title="score")', f'title={HOSTILE!r}), Metric("odd", title="odd")')
     edit(root, EXPERIMENT, "Scores are above zero.", f"Scores are above zero: {HOSTILE}")
     edit(root, EXPERIMENT, "total = mini", 'odd = mini.stage("evaluate:odd", name="odd", seed=range(3))\ntotal = mini')

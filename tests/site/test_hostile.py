@@ -1,15 +1,13 @@
 """What stands in titles, captions, cells, citations and alternative texts comes out as text, none of it as markup."""
 
 import json
-import shutil
 from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
-from mini import create, edit, lockstep
+from mini import edit, lockstep
+from portfolio import dressed
 from webpages import every_page, nothing_in, opened, served
-
-ROOT = Path(__file__).parents[2]
 
 
 def hostile(place: str) -> str:
@@ -52,16 +50,7 @@ PLOT = (
 
 def written(root: Path, places: list[str]) -> Path:
     """A small project with the site's settings and theme, hostile in these places, and built."""
-    create(root)
-    for name in ("pelicanconf.py", "publishconf.py", "site.toml"):
-        shutil.copy(ROOT / name, root / name)
-    shutil.rmtree(root / "theme")
-    shutil.copytree(ROOT / "theme", root / "theme")
-    (root / "content/pages").mkdir()
-    (root / "content/pages/about.md").write_text("Title: About\nSlug: about\n\nWords.\n")
-    (root / "content/references.bib").write_text(
-        "@article{someone2014,\n author = {Someone, Ann},\n title = {A Title},\n year = {2014}\n}\n"
-    )
+    dressed(root)
     edit(
         root,
         "code/posts/mini/evaluate.py",

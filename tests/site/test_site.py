@@ -9,10 +9,9 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-from mini import create, edit, lockstep
+from mini import edit, lockstep
+from portfolio import dressed
 
-ROOT = Path(__file__).parents[2]
-SITE = ("pelicanconf.py", "publishconf.py", "site.toml")
 EXTRA = """
 Math $x^2$ and `$5`, and [@someone2014].
 
@@ -30,14 +29,8 @@ $$\\sum_i x_i$$
 
 def built(root: Path) -> Path:
     """A project with the site's settings and theme, its runs made."""
-    create(root)
-    for name in SITE:
-        shutil.copy(ROOT / name, root / name)
+    dressed(root)
     edit(root, "site.toml", 'source = ""', 'source = "https://code.example/main"')
-    shutil.rmtree(root / "theme")
-    shutil.copytree(ROOT / "theme", root / "theme")
-    (root / "content/pages").mkdir()
-    (root / "content/pages/about.md").write_text("Title: About\nSlug: about\n\nWords.\n")
     (root / "content/references.bib").write_text(
         "@article{someone2014,\n author = {Someone, Ann and Other, Bo},\n title = {A Title},\n"
         " journal = {A Journal},\n year = {2014}\n}\n"

@@ -120,7 +120,7 @@ FILES = {
     '    return {"score": float(made.open("weights.txt").read_text())}\n\n\n'
     "def total(run):\n"
     '    return {"total": sum(row["score"] for made in run.inputs for row in made.rows)}\n',
-    "content/references.bib": "@article{someone2014,\n author = {Someone, Ann},\n title = {T},\n year = {2014}\n}\n",
+    "content/references.bib": "@article{someone2014,\n author = {Someone, Ann},\n title = {A Title},\n year = {2014}\n}\n",
     "theme/style.css": "body { color: black }\n",
     "content/mini/paper.toml": '[[reported]]\nmetric = "score"\nvalue = 225\nplus_minus = 2\nwhere = "Table 1"\n'
     'source = "someone2014"\n\n[config.scale]\nvalue = 2.0\nwhere = "section 3"\n\n[config.unread]\nvalue = 7\nwhere = "section 3"\n',

@@ -39,8 +39,8 @@ OTHERS = {
 }
 
 
-def make(root: Path) -> Path:
-    """Four posts, one of them with runs, and the site's settings and theme."""
+def dressed(root: Path) -> Path:
+    """The small project with the site's settings and theme and a page about its author; nothing has run."""
     create(root)
     for name in ("pelicanconf.py", "publishconf.py", "site.toml"):
         shutil.copy(ROOT / name, root / name)
@@ -48,10 +48,13 @@ def make(root: Path) -> Path:
     shutil.copytree(ROOT / "theme", root / "theme")
     (root / "content/pages").mkdir()
     (root / "content/pages/about.md").write_text("Title: About\nSlug: about\n\nWords about it.\n")
+    return root
+
+
+def make(root: Path) -> Path:
+    """Four posts, one of them with runs, and the site's settings and theme."""
+    dressed(root)
     (root / "content/pages/404.md").write_text("Title: No\nSlug: 404\nSave_as: 404.html\nStatus: hidden\n\nNo.\n")
-    (root / "content/references.bib").write_text(
-        "@article{someone2014,\n author = {Ann},\n title = {T},\n year = {2014}\n}\n"
-    )
     edit(root, "code/posts/mini/evaluate.py", "def total(run):\n", DRAW)
     edit(root, PROSE, "Summary:", f"{HEADER}Summary:")
     with (root / PROSE).open("a") as file:

@@ -39,8 +39,10 @@ class Accepted:
 def read(path: Path) -> dict[tuple[str, str], Accepted]:
     """Every acceptance by (from, to). Raises LedgerError with file and line where one does not read."""
     found: dict[tuple[str, str], Accepted] = {}
-    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    lines = path.read_text(encoding="utf-8").split("\n") if path.exists() else []
     for number, text in enumerate(lines, start=1):
+        if not text.strip():
+            continue
         try:
             raw = json.loads(text)
             raw |= {"origin": raw.pop("from"), "today": raw.pop("to"), "changes": tuple(raw["changes"])}

@@ -9,8 +9,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 from lockstep.errors import nearest
+from lockstep.files import read_text
 
 INLINE = ("measured", "reported", "config", "given", "claim")
 BLOCK = ("table", "code", "demo")
@@ -29,7 +31,9 @@ CITED = re.compile(r"\[(@[\w:-]+(?:;\s*@[\w:-]+)*)\]")  # `[@key]`, `[@one; @two
 ELSEWHERE = ("http", "https", "mailto", "tel")  # what a link may begin with besides
 _FENCE = re.compile(r"^ {0,3}(```+|~~~+)")
 _LIST = re.compile(r"^\s*(?:[-*+]|\d+[.)])\s")
+_LINES = re.compile(r"[^\n]*\n|[^\n]+")  # no other character ends a line of Markdown
 _METADATA = re.compile(r"^([A-Za-z][\w-]*):[ \t]*(.*)$")
+_ENDED = re.compile(r"[ \t]*(?:\n[ \t]*(?:\n|\Z)|\Z)")  # the rest of a paragraph that is over
 _RAW_BLOCK = re.compile(r"^ {0,3}<(/?[A-Za-z][\w-]*|!--)")
 _INLINE_TAGS = set(
     "a abbr b bdi bdo br button cite code data del dfn em i img input ins kbd label mark q s samp small span strong"
@@ -89,6 +93,16 @@ def parse(source: str) -> Prose:
                     at = match.start(1)
                     found.append(_nested(source, inner, at))
     return Prose(source, masked, metadata, sorted(found, key=lambda b: (b.start, b.end)), body)
+
+
+def read(path: Path, name: str) -> Prose:
+    """Parse a file of Markdown that messages call `name`. Raises LockstepError where it is no text."""
+    return parse(read_text(path, name))
+
+
+def fits(text: str) -> bool:
+    """Can this stand as the text of a binding, and be read again?"""
+    return LINK.fullmatch(f"[{text}](config:x)") is not None
 
 
 def misread(prose: Prose) -> Iterator[tuple[int, str]]:
@@ -160,17 +174,17 @@ def _nested(source: str, inner: re.Match[str], offset: int) -> Binding:
 
 def _alone(text: str, match: re.Match[str]) -> bool:
     """Is the link a paragraph of its own?"""
-    before, after = text[: match.start()], text[match.end() :]
-    return bool(re.search(r"(?:\A|\n[ \t]*\n) {0,3}\Z", before)) and bool(
-        re.match(r"[ \t]*(?:\n[ \t]*(?:\n|\Z)|\Z)", after)
-    )
+    *_, above, own = ["\n", *text[: match.start()].rsplit("\n", 2)]
+    if len(own) > 3 or own.strip(" ") or above.strip(" \t\n"):
+        return False
+    return bool(_ENDED.match(text, match.end()))
 
 
 def _metadata(source: str) -> tuple[dict[str, tuple[str, int]], int]:
     """The header lines `Name: value`, as Pelican reads them, and where the body begins."""
     found: dict[str, tuple[str, int]] = {}
     offset, last = 0, ""
-    for number, line in enumerate(source.splitlines(keepends=True), start=1):
+    for number, line in enumerate(_LINES.findall(source), start=1):
         if match := _METADATA.match(line.rstrip("\n")):
             last = match[1].lower()
             found[last] = (match[2].strip(), number)
@@ -208,7 +222,7 @@ def mask(source: str) -> tuple[str, str]:
 def _opaque_blocks(source: str) -> Iterator[tuple[int, int, bool]]:
     """Fenced and indented code, and blocks of raw HTML: (start, end, is HTML)."""
     offset, fence, html_until, in_list, blank_before = _metadata(source)[1], "", "", False, True
-    for line in source[offset:].splitlines(keepends=True):
+    for line in _LINES.findall(source, offset):
         end = offset + len(line)
         if fence:
             yield offset, end, False

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 from lockstep import bindings, ledger
@@ -14,7 +15,7 @@ from lockstep.bindings import Binding
 from lockstep.check import check_all, is_clean, misplaced
 from lockstep.errors import CheckFailed, LockstepError
 from lockstep.executors import HERE, Executor
-from lockstep.files import write_whole
+from lockstep.files import read_text, write_whole
 from lockstep.freshness import Freshness, State
 from lockstep.plan import ALL, Selection, absent, cost, plan, within
 from lockstep.project import Post, Project
@@ -54,7 +55,9 @@ def run(profile: Profile, selection: Selection = ALL, executor: Executor = HERE)
     todo = plan(Freshness.of(profile.post), selection)
     if todo:
         _announce(profile, todo)
-    if selection.only is not None and (late := len(plan(Freshness.of(profile.post))) - len(todo)):
+    if selection.only is not None and (
+        late := len(plan(Freshness.of(profile.post), replace(selection, only=None))) - len(todo)
+    ):
         print(f"{profile.post.slug}: {late} runs do not fit into the budget and stay as they are", file=sys.stderr)
     return len(run_stages(profile, selection, executor))
 
@@ -74,7 +77,7 @@ def refresh(post: Post) -> list[tuple[int, str, str]]:
     """Write today's values into the prose; returns (line, old, new) of each that changed, and tells its sentence."""
     if not post.prose.exists():
         return []
-    source = post.prose.read_text(encoding="utf-8")
+    source = read_text(post.prose, post.project.relative(post.prose))
     resolver = Resolver.of(post)
     changed: list[tuple[int, str, str]] = []
 
@@ -85,6 +88,8 @@ def refresh(post: Post) -> list[tuple[int, str, str]]:
             text = resolver.resolve(binding.kind, binding.target, binding.text)["text"]
         except LockstepError:
             return binding.text  # the check says what is wrong with it
+        if not bindings.fits(text):
+            return binding.text  # and that it cannot be written
         if text != binding.text:
             changed.append((binding.line, binding.text, text))
         return text

@@ -31,8 +31,13 @@ def check_document(document: Document) -> list[Problem]:
     project, slug = document.project, document.prose.parent.name
     if slug in project.slugs and project.post(slug).prose == document.prose:
         return sorted(set(_prose(project.post(slug))))
-    prose = bindings.parse(document.prose.read_text(encoding="utf-8"))
-    return sorted(set(_bound(document, prose, document.project.relative(document.prose))))
+    file = project.relative(document.prose)
+    if not document.prose.is_file():
+        return [Problem("pyproject.toml", 1, f"documents: {project.not_there(document.prose)}")]
+    try:
+        return sorted(set(_bound(document, bindings.read(document.prose, file), file)))
+    except LockstepError as error:
+        return [Problem(*_placed(str(error), file))]
 
 
 def check_post(post: Post) -> list[Problem]:
@@ -45,8 +50,7 @@ def check_post(post: Post) -> list[Problem]:
     except PaperError as error:
         found = [error.problem]
     except LockstepError as error:
-        file, line, message = _placed(str(error), relative(post.declaration))
-        found = [Problem(file, line, message)]
+        found = [Problem(*_placed(str(error), relative(post.declaration)))]
     if not found and post.prose.exists():  # without prose, a document decides
         post.project.cache.put("clean", post.slug, post.project.cache.key(post.slug), True)
     return sorted({Problem(_short(post, problem.file), problem.line, problem.message) for problem in found})
@@ -117,10 +121,14 @@ def _settings(post: Post) -> Iterator[Problem]:
 def _prose(post: Post) -> Iterator[Problem]:
     file = post.project.relative(post.prose)
     if not post.prose.exists():
-        if not any(f":{post.slug}/" in other.prose.read_text(encoding="utf-8") for other in post.project.documents):
+        if not any(
+            f":{post.slug}/".encode() in other.prose.read_bytes()
+            for other in post.project.documents
+            if other.prose.is_file()
+        ):
             yield Problem(file, 1, "the post has code and no prose: write it, or remove the code")
         return
-    prose = bindings.parse(post.prose.read_text(encoding="utf-8"))
+    prose = bindings.read(post.prose, file)
     yield from _metadata(prose, file)
     yield from header.problems(post, prose, file)
     yield from _cited(post, prose, file)
@@ -157,7 +165,11 @@ def _bound(post: Post, prose: Prose, file: str) -> Iterator[Problem]:
                 problem = str(error)
             else:
                 shown.append(fields["text"])
-                if binding.kind in bindings.VALUES and binding.text != fields["text"]:
+                if binding.kind in bindings.VALUES and not bindings.fits(fields["text"]):
+                    problem = (
+                        f'{binding.target} is "{fields["text"]}", whose brackets no link can hold: name it in words'
+                    )
+                elif binding.kind in bindings.VALUES and binding.text != fields["text"]:
                     says = f'the prose says "{binding.text}", {binding.target} is "{fields["text"]}"'
                     problem = f"stale snapshot: {says}: {BUILD}"
                 elif binding.kind == "claim" and any(c.isdigit() for c in binding.text):

@@ -6,7 +6,6 @@ be the declared one. A claim that no data could refute is vacuous.
 
 from __future__ import annotations
 
-import ast
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
@@ -205,11 +204,10 @@ def declared_digests(post: Post) -> dict[str, str]:
     for metric in post.experiment.metrics:
         if metric.tolerance is not None:
             digests[f"tolerance:{metric.name}"] = digest_value(metric.tolerance)[:16]
-    if post.declaration.exists():
-        tree = ast.parse(post.declaration.read_text(encoding="utf-8"))
-        for node in tree.body:
-            if isinstance(node, ast.FunctionDef) and node.name in post.experiment.claims:
-                digests[f"claim:{node.name}"] = digest_syntax([node])[:16]
+    if module := post.project.source.module(f"posts.{post.slug}.experiment"):
+        for name in post.experiment.claims:
+            for statement in module.bound.get(name, []):
+                digests[f"claim:{name}"] = digest_syntax([statement.node])[:16]
     return digests
 
 

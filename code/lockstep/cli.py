@@ -170,8 +170,14 @@ def why(target: str) -> None:
 
     project = Project.find()
     slug, _, stage = target.partition(".")
+    broken: list[str] = []
     for name in [slug] if slug else project.slugs:
-        print("\n".join(explain(project.post(name), stage or None)))
+        try:
+            print("\n".join(explain(project.post(name), stage or None)))
+        except LockstepError as error:
+            broken.append(str(error) if slug else f"{name}: {error}")
+    if broken:
+        raise LockstepError("\n".join(broken))
 
 
 def run(
@@ -193,6 +199,10 @@ def run(
     project, limit = Project.find(), seconds(budget)
     slug, stages = _split(project, target)
     post = project.post(slug)
+    if profile == "smoke" and (seeds or out or budget or on != "here"):
+        raise LockstepError(
+            "the smoke profile keeps nothing and takes seconds: leave --seed, --out, --budget and --on out"
+        )
     _has_seeds(post, stages, seeds or ())
     selection = Selection(frozenset(stages) if stages else None, force, frozenset(seeds) if seeds else None)
     if profile == "smoke":
@@ -230,10 +240,11 @@ def reproduce(target: str, profile: str = "published", seeds: Sequence[int] | No
     project = Project.find()
     slug, stages = _split(project, target)
     if profile == "smoke":
-        if stages or seeds:
-            raise LockstepError("the smoke profile reproduces a whole post: leave stage and seed out")
+        if stages or seeds or on != "here":
+            raise LockstepError("the smoke profile reproduces a whole post, here: leave stage, seed and --on out")
         report = reproduce_smoke(project.post(slug))
     else:
+        _has_seeds(project.post(slug), stages, seeds or ())
         report = reproduce(project.post(slug), stages, frozenset(seeds) if seeds else None, named(on))
     print("\n".join(report.markdown()))
     return EXIT[report.verdict]

@@ -80,7 +80,7 @@ class View:
                 self.claims[name] = resolver.judgement(name)
             except LockstepError as error:
                 self.claims[name] = str(error)
-        prose = bindings.parse(post.prose.read_text(encoding="utf-8")) if post.prose.exists() else None
+        prose = bindings.read(post.prose, post.project.relative(post.prose)) if post.prose.exists() else None
         for binding in prose.bindings if prose else ():
             if binding.kind in SHOWN:
                 sentences = self.sentences.setdefault(f"{binding.kind}:{binding.target}", [])

@@ -10,6 +10,7 @@ from typing import Any
 
 from lockstep.errors import QueryError, nearest
 from lockstep.experiment import Stage
+from lockstep.files import read_text
 from lockstep.freshness import Freshness
 from lockstep.project import Post
 
@@ -21,8 +22,9 @@ def function_of(post: Post, stage: Stage) -> dict[str, Any]:
 
 def place_of(post: Post, path: Path, symbol: str) -> dict[str, Any]:
     """File, symbol, first and last line. Raises QueryError naming the nearest symbol."""
-    first, last = symbol_lines(path.read_text(encoding="utf-8"), symbol, path.name)
-    return {"path": post.project.relative(path), "symbol": symbol, "first": first, "last": last}
+    name = post.project.relative(path)
+    first, last = symbol_lines(read_text(path, name), symbol, path.name)
+    return {"path": name, "symbol": symbol, "first": first, "last": last}
 
 
 def excerpt(post: Post, freshness: Freshness, target: str) -> dict[str, Any]:
@@ -30,23 +32,13 @@ def excerpt(post: Post, freshness: Freshness, target: str) -> dict[str, Any]:
     illustrative = target.endswith("?illustrative")
     place, _, symbol = target.removesuffix("?illustrative").partition("#")
     path = post.declaration.parent / place
-    if not path.is_file():
+    if path.suffix != ".py" or not path.is_file():
         raise QueryError(f"there is no code file {place}{nearest(place, [p.name for p in path.parent.glob('*.py')])}")
-    source = path.read_text(encoding="utf-8")
-    first, last = symbol_lines(source, symbol, place)
+    shown = place_of(post, path, symbol)
     if not illustrative:
         _covered(post, freshness, path, symbol)
-    excerpt = "\n".join(source.splitlines()[first - 1 : last])
-    relative = post.project.relative(path)
-    return {
-        "path": relative,
-        "symbol": symbol,
-        "first": first,
-        "last": last,
-        "source": excerpt,
-        "language": "python",
-        "illustrative": illustrative,
-    }
+    lines = read_text(path, shown["path"]).split("\n")[shown["first"] - 1 : shown["last"]]
+    return shown | {"source": "\n".join(lines), "illustrative": illustrative}
 
 
 def _covered(post: Post, freshness: Freshness, path: Path, symbol: str) -> None:
@@ -62,7 +54,10 @@ def _covered(post: Post, freshness: Freshness, path: Path, symbol: str) -> None:
 
 def symbol_lines(source: str, symbol: str, place: str) -> tuple[int, int]:
     """First and last line of `Class.method`, decorators included. Raises QueryError naming the nearest symbol."""
-    body = _parsed(source)
+    try:
+        body = _parsed(source)
+    except SyntaxError as error:
+        raise QueryError(f"{place} does not parse: line {error.lineno}, {error.msg}") from None
     node: ast.stmt | None = None
     known: list[str] = []
     prefix = ""

@@ -10,7 +10,7 @@ import multiprocessing
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import BrokenExecutor, ProcessPoolExecutor, as_completed
 
 from lockstep.errors import LockstepError
 from lockstep.ledger import Line
@@ -41,7 +41,11 @@ def local(workers: int) -> Executor:
         with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("fork")) as pool:
             futures = {pool.submit(_numbered, number): name for number, name in enumerate(names)}
             for number, future in enumerate(as_completed(futures), start=1):
-                outcome, seconds = future.result()
+                try:
+                    outcome, seconds = future.result()
+                except BrokenExecutor:
+                    yield f"{futures[future]}: its process was ended from outside, perhaps for want of memory"
+                    continue
                 ended = "stopped" if isinstance(outcome, str) else _ended(outcome, seconds).strip()
                 print(f"[{number}/{len(tasks)}] {futures[future]} {ended}", file=sys.stderr, flush=True)
                 yield outcome

@@ -11,6 +11,7 @@ A declaration is read by the engine and never hashed as code.
 from __future__ import annotations
 
 import dataclasses
+import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -137,6 +138,11 @@ class Experiment:
         if not (dataclasses.is_dataclass(self.config) and self.config.__dataclass_params__.frozen):  # type: ignore[attr-defined]
             raise ProjectError(f"{self.config!r} is not a frozen dataclass: write @dataclass(frozen=True)")
         self.base = self.config()
+        for name in self.fields:
+            if isinstance(value := getattr(self.base, name), float) and not math.isfinite(value):
+                raise ProjectError(
+                    f"the config has {name} = {value}, which no record holds: take None, or a finite number"
+                )
         if unknown := set(self.smoke) - {"config", "data", "grid", "variants"}:
             raise ProjectError(f"the smoke profile has no part {sorted(unknown)}; known: config, data, grid, variants")
         for name in self.smoke.get("config", {}):
@@ -144,6 +150,9 @@ class Experiment:
                 raise ProjectError(
                     f'the smoke profile sets "{name}", no field of the config{nearest(name, self.fields)}'
                 )
+        for key, values in self.smoke.get("grid", {}).items():
+            if isinstance(values, str) or not isinstance(values, Iterable):
+                raise ProjectError(f"the smoke profile's grid has {key} = {values!r}: write a list of values")
         for key, values in self.variants.items():
             if key == "seed" or key in self.fields:
                 raise ProjectError(f'the variants are called "{key}", which is taken: give them a name of their own')
@@ -223,6 +232,12 @@ class Experiment:
             known = [*self.fields, "seed", *self.variants]
             if key not in known:
                 raise ProjectError(f'stage "{name}": grid key "{key}" is no field of the config{nearest(key, known)}')
+            if each and key in each.key_names:
+                raise ProjectError(f'stage "{name}": it runs once for each {key} of "{each.name}": leave {key} out')
+            for value in values:
+                if not isinstance(value, (str, int)) and not (isinstance(value, float) and math.isfinite(value)):
+                    told = f"{key} has the value {value!r}: a key is a text or a finite number"
+                    raise ProjectError(f'stage "{name}": {told}; name settings that change together as variants')
             for value in values if key in self.variants else ():
                 if value not in self.variants[key]:
                     raise ProjectError(

@@ -6,6 +6,8 @@ import hashlib
 import os
 from pathlib import Path
 
+from lockstep.errors import LockstepError
+
 
 def replace_whole(part: Path, path: Path) -> None:
     """Put a written file in the place of another, on disk before it is seen."""
@@ -26,6 +28,17 @@ def write_whole(path: Path, content: bytes, *, lasting: bool = True) -> None:
         replace_whole(part, path)
     else:
         os.replace(part, path)
+
+
+def read_text(path: Path, name: str) -> str:
+    """The text of a UTF-8 file. Raises LockstepError with line and `name`, which is what messages call the file."""
+    content = path.read_bytes()
+    try:
+        return content.decode("utf-8").replace("\r\n", "\n").replace("\r", "\n")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        byte = f"0x{content[error.start]:02x}"
+        raise LockstepError(f"{name}:{line}: the byte {byte} is no UTF-8: save the file in that encoding") from None
 
 
 def digest_file(path: Path) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal
+from urllib.parse import unquote
 
 from lockstep import accept
 from lockstep.canonical import digest_value
@@ -119,7 +120,8 @@ class Freshness:
             return plain(getattr(config, name, None))
         metric, _, query = name.removeprefix("reported:").partition("?")
         try:
-            entry = self.post.paper.find(metric, dict(pair.split("=", 1) for pair in query.split("&") if pair))
+            pairs = (pair.partition("=") for pair in query.split("&") if pair)
+            entry = self.post.paper.find(metric, {key: unquote(value) for key, _, value in pairs})
         except LockstepError:
             return None
         return [entry.value, entry.plus_minus]
@@ -173,14 +175,15 @@ class Freshness:
     def _code_reasons(self, stage: Stage, line: Line) -> list[str]:
         now = self.reach(stage)
         path = self.post.results / "code" / f"{line.code}.json"
-        if not path.exists():
+        try:
+            then: dict[str, str] = json.loads(path.read_bytes())
+        except (FileNotFoundError, ValueError):
             return ["code: changed (the symbols of the recorded run were not kept)"]
-        then: dict[str, str] = json.loads(path.read_text(encoding="utf-8"))
         reasons = []
         for symbol in sorted({*then, *now.symbols}):
             if then.get(symbol) != now.symbols.get(symbol):
                 word = "is new" if symbol not in then else "is gone" if symbol not in now.symbols else "changed"
-                chain = now.chain(symbol) if symbol in now.symbols else [symbol]
+                chain = [step for step in now.chain(symbol) if step] if symbol in now.symbols else [symbol]
                 shown = " → ".join(_short(step, self.post.slug) for step in chain)
                 reasons.append(
                     f"code: {_short(symbol, self.post.slug)} {word}" + (f" ({shown})" if len(chain) > 1 else "")

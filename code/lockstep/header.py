@@ -51,7 +51,7 @@ def items(prose: Prose, name: str) -> list[tuple[int, str]]:
     value, first = prose.metadata.get(name, ("", 0))
     if not value:
         return []
-    lines = prose.source.splitlines()
+    lines = prose.source.split("\n")
     found = [(first, lines[first - 1].partition(":")[2].strip())]
     for number, line in enumerate(lines[first:], start=first + 1):
         if not line.startswith("    ") or not line.strip():

@@ -133,32 +133,38 @@ def parse(text: bytes) -> Line:
         if isinstance(raw, dict) and raw.get("v", VERSION) != VERSION:
             raise LedgerError(f"written in version {raw['v']} of the ledger, this engine reads version {VERSION}")
         line = Line(**raw)
-    except (ValueError, TypeError) as error:
+        name, found = describe(line.stage, line.keys), line.summed().sum
+    except (ValueError, TypeError, AttributeError) as error:
         raise LedgerError(
             f"not a whole ledger line ({error}): restore it from git, or delete it and run again"
         ) from None
-    if line.sum != line.summed().sum:
+    if line.sum != found:
         raise LedgerError(
-            f"the line of {describe(line.stage, line.keys)} was edited after it was recorded (its checksum is "
-            f"{line.summed().sum}, it says {line.sum or 'none'}): restore it from git, or delete it and run again"
+            f"the line of {name} was edited after it was recorded (its checksum is "
+            f"{found}, it says {line.sum or 'none'}): restore it from git, or delete it and run again"
         )
     return line
 
 
-def record(folder: Path, line: Line, provenance: Provenance) -> None:
-    """Write a finished run, in place of an earlier one with the same keys. On disk, whole, before this returns."""
+def record(folder: Path, line: Line, provenance: Provenance, symbols: bytes) -> None:
+    """Write a finished run, in place of an earlier one with the same keys. On disk, whole, before this returns.
+
+    `symbols` are those of the code that it ran, as JSON; empty where they were not kept.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     with locked(folder):
         line = line.summed()
         text = json.dumps(asdict(provenance), indent=1, ensure_ascii=False) + "\n"
         write_whole(provenance_path(folder, line), text.encode())
+        if symbols:
+            write_whole(folder / "code" / f"{line.code}.json", symbols)
         path = folder / f"{line.stage}.jsonl"
         kept = [text for text in _texts(path) if _identity(text) != line.identity]
         write_whole(path, ("\n".join(sorted([*kept, line.text()], key=_sort_key)) + "\n").encode())
 
 
 def _texts(path: Path) -> Iterable[str]:
-    return [text for text in path.read_text(encoding="utf-8").splitlines() if text.strip()] if path.exists() else []
+    return [text for text in path.read_text(encoding="utf-8").split("\n") if text.strip()] if path.exists() else []
 
 
 def _identity(text: str) -> tuple[str, str] | None:

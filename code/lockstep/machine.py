@@ -19,13 +19,17 @@ BENEATH = ("numpy", "torch", "sklearn", "matplotlib", "safetensors")  # what oth
 NAMED_OTHERWISE = {"sklearn": "scikit-learn", "PIL": "pillow"}  # so that common ones need no search
 
 
-def provenance(root: Path, command: str, seconds: float, imported: Iterable[str]) -> Provenance:
-    """What explains a run that was made here and now by code that imports these packages."""
-    commit = _git(root, "rev-parse", "HEAD")
+def commit(root: Path) -> tuple[str, bool]:
+    """The commit that is checked out, empty where there is none, and whether code differs from it."""
+    return _git(root, "rev-parse", "HEAD"), bool(_git(root, "status", "--porcelain", "--", "code"))
+
+
+def provenance(code: tuple[str, bool], command: str, seconds: float, imported: Iterable[str]) -> Provenance:
+    """What explains a run that was made here and now by `code`, as `commit` tells it, which imports these packages."""
     return Provenance(
         command=command,
-        commit=commit,
-        dirty=bool(_git(root, "status", "--porcelain", "--", "code")),
+        commit=code[0],
+        dirty=code[1],
         date=datetime.now(UTC).strftime("%Y-%m-%d"),
         seconds=round(seconds, 3),
         host=os.environ.get("LOCKSTEP_HOST") or socket.gethostname(),

@@ -43,7 +43,10 @@ def merge(project: Project, source: Path) -> Merged:
             if slug not in project.slugs:
                 merged.refused.append(f'{slug}: there is no post "{slug}"{nearest(slug, project.slugs)}')
                 continue
-            _merge_post(project.post(slug), folder, merged)
+            try:
+                _merge_post(project.post(slug), folder, merged)
+            except LockstepError as error:
+                merged.refused.append(f"{slug}: {error}")
     return merged
 
 
@@ -103,12 +106,9 @@ def _take(post: Post, brought: Ledger, line: Line, store: Store) -> None:
             post.project.store.put(path)
     for place in line.outputs:
         write_whole(post.folder / place, (home.parent / place).read_bytes())
-    symbols = home / "code" / f"{line.code}.json"
-    if symbols.is_file():
-        write_whole(post.results / "code" / symbols.name, symbols.read_bytes())
-    explained = brought.provenance(line)
+    explained, symbols = brought.provenance(line), home / "code" / f"{line.code}.json"
     assert explained is not None
-    ledger.record(post.results, line, explained)
+    ledger.record(post.results, line, explained, symbols.read_bytes() if symbols.is_file() else b"")
     post.forget()
     tidy(post, earlier)
 

@@ -33,6 +33,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from lockstep.errors import LockstepError, Problem, QueryError, nearest
+from lockstep.files import read_text
 from lockstep.fingerprint import plain
 
 
@@ -111,7 +112,7 @@ def read(path: Path) -> Paper:
     """Read and validate. Raises LockstepError with the line; a post without the file has an empty one."""
     if not path.exists():
         return Paper()
-    text = path.read_text(encoding="utf-8")
+    text = read_text(path, str(path))
     try:
         return _paper(tomllib.loads(text))
     except tomllib.TOMLDecodeError as error:
@@ -119,8 +120,7 @@ def read(path: Path) -> Paper:
         at = line[1] if line else len(text.splitlines())
         raise PaperError(path, int(at), f"not valid TOML: {error}") from None
     except _Wrong as error:
-        found = [n for n, line in enumerate(text.splitlines(), start=1) if line.startswith(error.header)]
-        raise PaperError(path, found[error.number] if found else 1, str(error)) from None
+        raise PaperError(path, _line_of(text, error.header, number=error.number), str(error)) from None
 
 
 class _Wrong(ValueError):
@@ -137,6 +137,14 @@ def _paper(raw: dict[str, Any]) -> Paper:
     for name in set(raw) - known:
         mark = "[[" if isinstance(raw[name], list) else "[" if isinstance(raw[name], dict) else ""
         raise _Wrong(f"{mark}{name}", 0, f'there is no "{name}"{nearest(name, known)}')
+    for name in set(raw) & {"margin", "config"}:
+        if not isinstance(raw[name], dict):
+            raise _Wrong(
+                name, 0, f"{name} is a table of tables: write [{name}.NAME], and below it its names and values"
+            )
+    for name in set(raw) & {"reported", "deviation"}:
+        if not isinstance(raw[name], list):
+            raise _Wrong(f"[{name}", 0, f"there may be several of {name}: write [[{name}]]")
     return Paper(
         reported=[_made(Reported, entry, "[[reported]]", i) for i, entry in enumerate(raw.get("reported", []))],
         margin={name: _made(Margin, entry, f"[margin.{name}]") for name, entry in raw.get("margin", {}).items()},
@@ -147,6 +155,7 @@ def _paper(raw: dict[str, Any]) -> Paper:
 
 T = TypeVar("T")
 KINDS = {"str": (str, "text"), "float": ((int, float), "a number"), "float | None": ((int, float), "a number")}
+KINDS |= {"dict[str, Any]": (dict, "a table")}
 
 
 def _made(kind: type[T], entry: Any, header: str, number: int = 0) -> T:
@@ -196,10 +205,10 @@ def undeclared(paper: Paper, experiment_fields: Mapping[str, Any], path: Path) -
 
     `experiment_fields` maps each field of the Config to its default.
     """
-    text = path.read_text(encoding="utf-8") if path.exists() else ""
+    text = read_text(path, str(path)) if path.exists() else ""
     for field, value in experiment_fields.items():
         setting, deviation = paper.config.get(field), paper.deviation_of(field)
-        line = _line_of(text, f"config.{field}")
+        line = _line_of(text, f"[config.{field}]")
         if setting is None and deviation is None:
             yield Problem(
                 str(path),
@@ -218,7 +227,7 @@ def undeclared(paper: Paper, experiment_fields: Mapping[str, Any], path: Path) -
         if field not in experiment_fields:
             yield Problem(
                 str(path),
-                _line_of(text, field),
+                _line_of(text, f"[config.{field}]", f'field = "{field}"'),
                 f'"{field}" is no field of the config{nearest(field, experiment_fields)}',
             )
 
@@ -227,20 +236,15 @@ def unreferenced(paper: Paper, references: Collection[str], path: Path) -> Itera
     """Reported values from a source that the list of references does not have."""
     for number, entry in enumerate(paper.reported):
         if entry.source not in references:
-            lines = enumerate(path.read_text(encoding="utf-8").splitlines(), start=1)
-            headers = [line for line, text in lines if text.startswith("[[reported]]")]
             told = f'[[reported]] cites "{entry.source}": references.bib has none{nearest(entry.source, references)}'
-            yield Problem(str(path), headers[number] if number < len(headers) else 1, told)
+            yield Problem(str(path), _line_of(path.read_text(encoding="utf-8"), "[[reported]]", number=number), told)
 
 
 def _query(keys: Mapping[str, Any]) -> str:
     return "&".join(f"{key}={value}" for key, value in keys.items()) or "(no keys)"
 
 
-def _line_of(text: str, hint: str) -> int:
-    """The first line that mentions the last quoted or dotted name of a hint."""
-    words = re.findall(r"[A-Za-z_]\w*", hint)
-    for number, line in enumerate(text.splitlines(), start=1):
-        if hint in line or (words and re.search(rf"\b{re.escape(words[-1])}\b", line)):
-            return number
-    return 1
+def _line_of(text: str, *begins: str, number: int = 0) -> int:
+    """The `number`-th line, from 0, that begins with one of these, or the first of the file."""
+    found = [n for n, line in enumerate(text.split("\n"), start=1) if line.lstrip().startswith(begins)]
+    return found[number] if number < len(found) else 1

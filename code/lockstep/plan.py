@@ -41,8 +41,14 @@ def plan(freshness: Freshness, selection: Selection = ALL) -> list[State]:
         for state in freshness.all()
         if (key := identity(state.stage, state.keys)) in needed
         and (selection.only is None or key in selection.only)
-        and (state.kind in ("stale", "missing") or (selection.force and state.stage.name in names))
+        and (state.kind in ("stale", "missing") or _forced(state, names, selection))
     ]
+
+
+def _forced(state: State, names: set[str], selection: Selection) -> bool:
+    """Is this run made again although it is fresh? What a selected run reads at other seeds is not."""
+    at = selection.seeds is None or state.keys.get("seed", None) in {None, *selection.seeds}
+    return selection.force and at and state.stage.name in names
 
 
 def left_out(freshness: Freshness, selection: Selection) -> list[str]:

@@ -20,7 +20,7 @@ from typing import Any
 
 from lockstep import accept, guard, ledger, paper
 from lockstep.cache import Cache
-from lockstep.errors import FingerprintError, LockstepError, ProjectError, nearest
+from lockstep.errors import DataError, FingerprintError, LockstepError, ProjectError, nearest
 from lockstep.experiment import Experiment, Stage
 from lockstep.files import digest_file
 from lockstep.source import Source
@@ -68,15 +68,20 @@ class Project:
             read = tomllib.loads(settings.read_text(encoding="utf-8")) if settings.exists() else {}
         except tomllib.TOMLDecodeError as error:
             raise ProjectError(f"pyproject.toml:1: not valid TOML: {error}") from None
-        return [self.document(Path(name)) for name in read.get("tool", {}).get("lockstep", {}).get("documents", [])]
+        named = read.get("tool", {}).get("lockstep", {}).get("documents", [])
+        return [Document(self, (self.root / name).resolve()) for name in named]
 
     def document(self, path: Path) -> Document:
         """A Markdown file of the project. Raises ProjectError where there is none."""
         path = (self.root / path).resolve()
         if not path.is_file():
-            known = [p.relative_to(self.root).as_posix() for p in self.root.glob("*.md")]
-            raise ProjectError(f"there is no file {self.relative(path)}{nearest(self.relative(path), known)}")
+            raise ProjectError(self.not_there(path))
         return Document(self, path)
+
+    def not_there(self, path: Path) -> str:
+        """What to say of a Markdown file that is not there."""
+        known = [p.relative_to(self.root).as_posix() for p in self.root.glob("*.md")]
+        return f"there is no file {self.relative(path)}{nearest(self.relative(path), known)}"
 
     def relative(self, path: Path) -> str:
         """A path as messages show it: from the project's root."""
@@ -133,7 +138,12 @@ class Post:
     def data_digest(self, name: str) -> str:
         """The digest of a dataset, made once where code makes the data; empty where none has the name."""
         if name not in self._digests:
-            self._digests[name] = self.experiment.data[name].digest if name in self.experiment.data else ""
+            try:
+                self._digests[name] = self.experiment.data[name].digest if name in self.experiment.data else ""
+            except LockstepError:
+                raise
+            except Exception as error:
+                raise DataError(f'the dataset "{name}" cannot be made: {type(error).__name__}: {error}') from None
         return self._digests[name]
 
     def smoked(self, folder: Path) -> Post:

@@ -216,11 +216,14 @@ class Resolver:
 
     def _rows(self, table: str, measured: Measurements) -> list[dict[str, Any]]:
         try:
-            return self.freshness.experiment.tables[table].rows(measured, Published(self.post.paper))
+            rows = self.freshness.experiment.tables[table].rows(measured, Published(self.post.paper))
         except LockstepError:
             raise
         except Exception as error:
             raise QueryError(f'the table "{table}" raised {type(error).__name__}: {error}') from None
+        if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+            raise QueryError(f'the table "{table}" returns {rows!r:.60}: expected a list of rows, each a dict of cells')
+        return rows
 
     def stages_of_table(self, name: str) -> set[str]:
         """The stages whose runs a table reads."""
@@ -251,7 +254,7 @@ class Resolver:
         if not text.strip():
             raise QueryError(f"the figure {target} has no alt text: say in words what it shows")
         made = {place: line for line in self.post.ledger.lines.values() for place in line.outputs}
-        if not path.exists():
+        if not path.is_file():
             there = [p.relative_to(self.post.folder).as_posix() for p in (self.post.folder / "figures").glob("*")]
             raise QueryError(f"there is no figure {target}{nearest(target, there)}")
         if target.startswith("figures/") and target not in made:
@@ -288,6 +291,8 @@ class Resolver:
         if not digests:
             raise QueryError(f"the demo {target} has nothing to load: no recorded run wrote to run.demo(…)")
         loaded = [self.post.folder / place for place in digests] + self._loaded_besides(folder / f"{target}.toml")
+        if gone := [path.name for path in loaded if not path.is_file()]:
+            raise QueryError(f"demo/{gone[0]}, which the demo {target} loads, is gone: restore it from git")
         size = sum(path.stat().st_size for path in loaded)
         width, height = _size(self.post.folder / poster) if poster in made else (0, 0)
         shown = {"poster": poster if poster in made else "", "width": width, "height": height, "digests": digests}

@@ -15,11 +15,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NoReturn
+from urllib.parse import quote
 
 from lockstep.canonical import digest_value
 from lockstep.errors import LockstepError, RunFailed, nearest
 from lockstep.files import replace_whole
 from lockstep.guard import declare, paused
+
+UNQUOTED = "".join(chr(code) for code in range(32, 127) if chr(code) not in "%&")  # of a selection, as recorded
 
 
 class RecordingConfig:
@@ -195,7 +198,7 @@ class Run:
             raise LockstepError("this run knows no reported values")
         with paused():
             entry = self._reported(metric, where)
-        query = "&".join(f"{key}={value}" for key, value in sorted(where.items()))
+        query = "&".join(f"{key}={quote(str(value), safe=UNQUOTED)}" for key, value in sorted(where.items()))
         self.reported_read[f"reported:{metric}?{query}"] = [entry.value, entry.plus_minus]
         return entry
 

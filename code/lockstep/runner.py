@@ -27,7 +27,7 @@ from lockstep.experiment import Experiment, Keys, Stage
 from lockstep.files import digest_file, write_whole
 from lockstep.fingerprint import RUNNER, SCHEME, fingerprint, plain
 from lockstep.freshness import Freshness, upstream_entry
-from lockstep.machine import provenance
+from lockstep.machine import commit, provenance
 from lockstep.plan import ALL, Selection, plan
 from lockstep.project import Post, serve
 from lockstep.reach import Reach
@@ -75,13 +75,14 @@ def run_stages(profile: Profile, selection: Selection = ALL, executor: Executor 
     lines: list[ledger.Line] = []
     errors: list[str] = []
     broken: set[str] = set()
+    code = commit(post.project.root)  # now: what is committed while something runs is not what it runs
     for stage in post.experiment.stages.values():
         if broken & {upstream.name for upstream in stage.upstream}:
             broken.add(stage.name)
             continue
         # what it reads has run by now; where that made the same again, nothing is stale here any more
         due = [state for state in plan(Freshness.of(post), selection) if state.stage is stage]
-        tasks = [partial(run_one, profile, stage, state.keys) for state in due]
+        tasks = [partial(run_one, profile, stage, state.keys, code) for state in due]
         for outcome in executor([f"{post.slug}.{state.name}" for state in due], tasks):
             if isinstance(outcome, ledger.Line):
                 lines.append(outcome)
@@ -95,8 +96,8 @@ def run_stages(profile: Profile, selection: Selection = ALL, executor: Executor 
     return lines
 
 
-def run_one(profile: Profile, stage: Stage, keys: Keys) -> ledger.Line:
-    """Execute one run and record it.
+def run_one(profile: Profile, stage: Stage, keys: Keys, code: tuple[str, bool]) -> ledger.Line:
+    """Execute one run and record it, as made by this commit of the code.
 
     Raises LockstepError where the stage's code fails, or another process makes this very run; nothing is recorded then.
     """
@@ -105,7 +106,7 @@ def run_one(profile: Profile, stage: Stage, keys: Keys) -> ledger.Line:
     config, upstream = post.experiment.config_at(keys), upstream_lines(post, stage, keys)
     scratch = profile.scratch / stage.name / scratch_key(stage, keys, reached.digest, config, post, upstream)
     with alone(scratch, ledger.describe(f"{post.slug}.{stage.name}", keys)):
-        return _run(profile, stage, keys, reached, upstream, scratch)
+        return _run(profile, stage, keys, code, reached, upstream, scratch)
 
 
 @contextmanager
@@ -123,7 +124,13 @@ def alone(scratch: Path, name: str) -> Iterator[None]:
 
 
 def _run(
-    profile: Profile, stage: Stage, keys: Keys, reached: Reach, upstream: list[ledger.Line], scratch: Path
+    profile: Profile,
+    stage: Stage,
+    keys: Keys,
+    code: tuple[str, bool],
+    reached: Reach,
+    upstream: list[ledger.Line],
+    scratch: Path,
 ) -> ledger.Line:
     post, config = profile.post, profile.post.experiment.config_at(keys)
     inputs = [
@@ -140,9 +147,9 @@ def _run(
     seconds = run.seconds
 
     read = {name: plain(value) for name, value in run.config.read().items()} | run.reported_read
-    digests = {name: post.experiment.data[name].digest for name in sorted(run.data_read)}
-    entries = [upstream_entry(line, made.read) for line, made in zip(upstream, inputs, strict=True)]
-    artefacts = sorted((scratch / "artefacts").iterdir()) if status == "done" else []
+    digests = {name: post.data_digest(name) for name in sorted(run.data_read)}
+    entries = [upstream_entry(line, one.read) for line, one in zip(upstream, inputs, strict=True)]
+    artefacts = made(stage, scratch, "artefacts") if status == "done" else []
     earlier = post.ledger.get(stage.name, keys)
     line = ledger.Line(
         v=ledger.VERSION,
@@ -161,11 +168,10 @@ def _run(
         reason=reason,
         declared=declared_digests(post),
     ).summed()
-    write_whole(post.results / "code" / f"{reached.digest}.json", (canonical_json(reached.symbols) + "\n").encode())
     explained = provenance(
-        post.project.root, f"invoke {post.slug}.{stage.name}", seconds, post.project.source.packages(reached.executed)
+        code, f"invoke {post.slug}.{stage.name}", seconds, post.project.source.packages(reached.executed)
     )
-    ledger.record(post.results, line, explained)
+    ledger.record(post.results, line, explained, (canonical_json(reached.symbols) + "\n").encode())
     post.forget()
     tidy(post, earlier)
     shutil.rmtree(scratch)
@@ -208,7 +214,10 @@ def call(profile: Profile, stage: Stage, run: Run, reached: Reach) -> list[dict[
             f"{stage.name} executed code that its fingerprint does not cover: {', '.join(missing)}. "
             "Name it where it is used, so that a change of it can be seen"
         )
-    return [dict(result)] if isinstance(result, Mapping) else list(result or [])
+    rows = [result] if isinstance(result, Mapping) else [] if result is None else result
+    if not isinstance(rows, (list, tuple)) or not all(isinstance(row, Mapping) for row in rows):
+        raise LockstepError(f"{stage.name} returns {result!r:.60}: expected a row, a list of rows, or None")
+    return [dict(row) for row in rows]
 
 
 class StageError(LockstepError):
@@ -256,6 +265,14 @@ def check_rows(experiment: Experiment, stage: Stage, keys: Keys, rows: list[dict
     return checked
 
 
+def made(stage: Stage, scratch: Path, kind: str) -> list[Path]:
+    """The files of one kind that a run left. Raises LockstepError for a folder among them."""
+    found = sorted((scratch / kind).iterdir())
+    if folders := [path.name for path in found if not path.is_file()]:
+        raise LockstepError(f"{stage.name} made {kind}/{folders[0]}, which is no file: pack a folder into one")
+    return found
+
+
 def deliver(post: Post, stage: Stage, keys: Keys, scratch: Path) -> dict[str, str]:
     """Put figures, tables and what demos load where the prose finds them; returns their digests by path.
 
@@ -263,12 +280,12 @@ def deliver(post: Post, stage: Stage, keys: Keys, scratch: Path) -> dict[str, st
     """
     point = "-".join(f"{key}={value}" for key, value in keys.items())
     folder = "/".join(filter(None, ["results", stage.name, point]))
-    shown = [path for kind in ("figures", "demo") for path in sorted((scratch / kind).iterdir())]
+    shown = [path for kind in ("figures", "demo") for path in made(stage, scratch, kind)]
     places = [(path, f"{path.parent.name}/{path.name}") for path in shown]
-    places += [(path, f"{folder}/{path.name}") for path in sorted((scratch / "outputs").iterdir())]
-    made = {place: line for line in post.ledger.lines.values() for place in line.outputs}
+    places += [(path, f"{folder}/{path.name}") for path in made(stage, scratch, "outputs")]
+    others = {place: line for line in post.ledger.lines.values() for place in line.outputs}
     for _, place in places:
-        if (other := made.get(place)) and (other.stage, other.keys) != (stage.name, keys):
+        if (other := others.get(place)) and (other.stage, other.keys) != (stage.name, keys):
             both = f"{ledger.describe(other.stage, other.keys)} and {ledger.describe(stage.name, keys)}"
             raise LockstepError(f"{both} both make {place}: give each file its own name")
     size = sum(path.stat().st_size for path, place in places if place.startswith("demo/"))
@@ -285,9 +302,10 @@ def tidy(post: Post, earlier: ledger.Line | None) -> None:
     for place in earlier.outputs if earlier else {}:
         if place not in outputs:
             (post.folder / place).unlink(missing_ok=True)
-    used = {line.code for line in post.ledger.lines.values()}
-    for path in (post.results / "code").glob("*.json"):
-        if path.stem not in used:
-            path.unlink(missing_ok=True)
+    with ledger.locked(post.results):  # another process may have recorded a run since
+        used = {line.code for line in ledger.read(post.results).lines.values()}
+        for path in (post.results / "code").glob("*.json"):
+            if path.stem not in used:
+                path.unlink(missing_ok=True)
     if post.base is None:  # else the record is another's
         accept.prune(post.accepted_path, {line.fingerprint for line in post.ledger.lines.values()})

@@ -44,7 +44,7 @@ def downstream(post: Post, stages: set[str]) -> Iterator[tuple[int, str, str]]:
     """The places in prose that read from these stages: (line, sentence, target)."""
     if not post.prose.exists():
         return
-    prose = bindings.parse(post.prose.read_text(encoding="utf-8"))
+    prose = bindings.read(post.prose, post.project.relative(post.prose))
     resolver = Resolver.of(post)
     for binding in prose.bindings:
         try:

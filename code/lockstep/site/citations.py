@@ -36,8 +36,8 @@ class Bibliography:
             except Exception as error:
                 raise LockstepError(f"{path}:1: not valid BibTeX: {error}") from None
 
-    def cite(self, keys: list[str], cited: list[str], shown: bool = True) -> str:
-        """`Goodfellow et al., 2014`, linked to the list of references; where it is `shown`, also on hover."""
+    def cite(self, keys: list[str], cited: list[str], shown: str = "") -> str:
+        """`Goodfellow et al., 2014`, linked to the list of references, and shown on hover where a page is named."""
         links = []
         for key in keys:
             if key not in self.source:
@@ -47,7 +47,7 @@ class Bibliography:
             if not shown:
                 links.append(f"{link}>{escape(self.label(key))}</a>")
                 continue
-            place = f"citation-{len(cited)}"
+            place = f"{shown}-citation-{len(cited)}"
             entry = f'<span class="provenance" popover id="{place}"><span>{self.entry(key)}</span></span><!--end-->'
             links.append(f'{link} interestfor="{place}">{escape(self.label(key))}</a>{entry}')
         return "; ".join(links)
@@ -55,6 +55,9 @@ class Bibliography:
     def label(self, key: str) -> str:
         """Author and year."""
         entry = self.source[key]
+        for name, there in (("author", entry.get("author")), ("year", entry.get("issued"))):
+            if not there:
+                raise LockstepError(f'"{key}" in {self.path.name} has no {name}: a citation needs one')
         names = [str(name.family) for name in entry.author]
         who = names[0] if len(names) == 1 else f"{names[0]} and {names[1]}" if len(names) == 2 else f"{names[0]} et al."
         return f"{who}, {entry.issued.year}"

@@ -34,7 +34,7 @@ def details(page: Page, content: str, summary: str, convert: Callable[[str], str
     post, resolver = page.post, page.resolver
     if post is None or resolver is None:
         return {}
-    prose = bindings.parse(post.prose.read_text(encoding="utf-8"))
+    prose = bindings.read(post.prose, post.project.relative(post.prose))
     if lost := list(_lost_links(post, prose, content)):
         raise CheckFailed(lost)
     return {

@@ -57,7 +57,7 @@ class Page:
         fields = self.resolver.resolve(kind, target, text)
         self.rendered.append((kind, target))
         if "source" in fields and kind == "reported":
-            fields["source_html"] = self.bibliography.cite([fields["source"]], self.cited, shown=False)
+            fields["source_html"] = self.bibliography.cite([fields["source"]], self.cited)
         return self.linked(fields | {"id": f"{self.slug}-{len(self.rendered)}"}, self.part)
 
     def linked(self, fields: dict[str, Any], where: str) -> dict[str, Any]:
@@ -112,7 +112,7 @@ class Citation(InlineProcessor):
         page = self.extension.page
         assert page is not None
         keys = [key.strip().removeprefix("@") for key in m[1].split(";")]
-        html = f'<span class="cited">({page.bibliography.cite(keys, page.cited)})</span>'
+        html = f'<span class="cited">({page.bibliography.cite(keys, page.cited, page.slug)})</span>'
         return self.md.htmlStash.store(html), m.start(0), m.end(0)
 
 

@@ -82,7 +82,7 @@ def accept(post: Any, stages: list[str], reason: str) -> list[Accepted]:
         raise LockstepError('accepting needs a reason that a reader will understand: --reason "…"')
     made: list[Accepted] = []
     for stage in [stage for name, stage in post.experiment.stages.items() if name in stages]:
-        freshness = Freshness(post, post.experiment, pending=made)
+        freshness = Freshness(post, pending=made)
         entries = []
         for keys in stage.points():
             state = freshness.state(stage, keys)

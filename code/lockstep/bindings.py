@@ -28,6 +28,8 @@ _ANY = re.compile(rf"(?<![!\\])\[{_TEXT}\]\(\s*([A-Za-z][\w+.-]*):")
 _NOTE = re.compile(r"\[\^([^\]\s]+)\](?!:)")
 _NOTE_TEXT = re.compile(r"^\[\^([^\]\s]+)\]:", re.MULTILINE)
 CITED = re.compile(r"\[(@[\w:-]+(?:;\s*@[\w:-]+)*)\]")  # `[@key]`, `[@one; @two]`
+CITATIONS = re.compile(r"\[@[^\]]*\]")
+TARGETS_OF_LINKS = re.compile(r"\]\([^)]*\)")
 ELSEWHERE = ("http", "https", "mailto", "tel")  # what a link may begin with besides
 _FENCE = re.compile(r"^ {0,3}(```+|~~~+)")
 _LIST = re.compile(r"^\s*(?:[-*+]|\d+[.)])\s")
@@ -122,6 +124,20 @@ def misread(prose: Prose) -> Iterator[tuple[int, str]]:
     for match in _NOTE.finditer(prose.masked):
         if match[1] not in told:
             yield prose.line_of(match.start()), f"the note [^{match[1]}] has no text: write a line [^{match[1]}]: …"
+
+
+def items(prose: Prose, name: str) -> list[tuple[int, str]]:
+    """The lines of a header entry, each with its number."""
+    value, first = prose.metadata.get(name, ("", 0))
+    if not value:
+        return []
+    lines = prose.source.split("\n")
+    found = [(first, lines[first - 1].partition(":")[2].strip())]
+    for number, line in enumerate(lines[first:], start=first + 1):
+        if not line.startswith("    ") or not line.strip():
+            break
+        found.append((number, line.strip()))
+    return [(number, text) for number, text in found if text]
 
 
 def sentence(prose: Prose, binding: Binding) -> str:

@@ -14,7 +14,7 @@ from lockstep import bindings, ledger
 from lockstep.bindings import Binding
 from lockstep.check import check_all, is_clean, misplaced
 from lockstep.errors import CheckFailed, LockstepError
-from lockstep.executors import HERE, Executor
+from lockstep.executors import Executor, here
 from lockstep.files import read_text, write_whole
 from lockstep.freshness import Freshness, State
 from lockstep.plan import ALL, Selection, absent, cost, plan, within
@@ -24,7 +24,7 @@ from lockstep.runner import Profile, run_stages
 from lockstep.wording import duration
 
 
-def build(project: Project, frozen: bool, budget: float | None = None, executor: Executor = HERE) -> None:
+def build(project: Project, frozen: bool, budget: float | None = None, executor: Executor = here) -> None:
     """Raises CheckFailed with every problem found, after everything that could be done was done and kept.
 
     With a `budget` in seconds, only runs that fit are made, cheapest first; what stays stale is among the problems.
@@ -50,7 +50,7 @@ def build(project: Project, frozen: bool, budget: float | None = None, executor:
         raise LockstepError("\n".join(text))
 
 
-def run(profile: Profile, selection: Selection = ALL, executor: Executor = HERE) -> int:
+def run(profile: Profile, selection: Selection = ALL, executor: Executor = here) -> int:
     """Run what is stale or missing of a post, said beforehand; returns how many runs that was."""
     todo = plan(Freshness.of(profile.post), selection)
     if todo:
@@ -73,10 +73,10 @@ def _announce(profile: Profile, todo: list[State]) -> None:
         print(f"  {line}", file=sys.stderr)
 
 
-def refresh(post: Post) -> list[tuple[int, str, str]]:
-    """Write today's values into the prose; returns (line, old, new) of each that changed, and tells its sentence."""
+def refresh(post: Post) -> None:
+    """Write today's values into the prose, and tell the sentence of each that changed."""
     if not post.prose.exists():
-        return []
+        return
     source = read_text(post.prose, post.project.relative(post.prose))
     resolver = Resolver.of(post)
     changed: list[tuple[int, str, str]] = []
@@ -95,15 +95,15 @@ def refresh(post: Post) -> list[tuple[int, str, str]]:
         return text
 
     refreshed = bindings.refresh(source, text_of)
-    if refreshed != source:
-        write_whole(post.prose, refreshed.encode())
-        post.project.cache.forget(post.slug)
+    if refreshed == source:
+        return
+    write_whole(post.prose, refreshed.encode())
+    post.project.cache.forget(post.slug)
     after = bindings.parse(refreshed)
     for line, old, new in sorted(changed):
         held = next(b for b in after.bindings if b.line == line and b.text == new)
         told = f"{post.project.relative(post.prose)}:{line}: {old or '(nothing)'} → {new}"
         print(f"{told}\n    {bindings.sentence(after, held)}", file=sys.stderr)
-    return sorted(changed)
 
 
 def smoke(post: Post, selection: Selection = ALL, folder: Path | None = None) -> list[ledger.Line]:

@@ -6,10 +6,11 @@ import re
 from collections.abc import Iterator
 from datetime import datetime
 from itertools import groupby
+from pathlib import Path
 
 from lockstep import bindings, header, lint
 from lockstep.bindings import Binding, Prose
-from lockstep.errors import LockstepError, Problem, nearest
+from lockstep.errors import LockstepError, Problem, nearest, placed
 from lockstep.files import digest_file
 from lockstep.freshness import Freshness, State, config_defaults
 from lockstep.ledger import describe
@@ -37,7 +38,7 @@ def check_document(document: Document) -> list[Problem]:
     try:
         return sorted(set(_bound(document, bindings.read(document.prose, file), file)))
     except LockstepError as error:
-        return [Problem(*_placed(str(error), file))]
+        return [placed(str(error), file)]
 
 
 def check_post(post: Post) -> list[Problem]:
@@ -50,27 +51,16 @@ def check_post(post: Post) -> list[Problem]:
     except PaperError as error:
         found = [error.problem]
     except LockstepError as error:
-        found = [Problem(*_placed(str(error), relative(post.declaration)))]
+        found = [placed(str(error), relative(post.declaration))]
     if not found and post.prose.exists():  # without prose, a document decides
         post.project.cache.put("clean", post.slug, post.project.cache.key(post.slug), True)
-    return sorted({Problem(_short(post, problem.file), problem.line, problem.message) for problem in found})
+    return sorted({Problem(relative(Path(problem.file)), problem.line, problem.message) for problem in found})
 
 
 def is_clean(post: Post) -> bool:
     """Was this post, byte for byte, checked before and nothing found?"""
     cache = post.project.cache
     return bool(cache.get("clean", post.slug, cache.key(post.slug)))
-
-
-def _placed(message: str, otherwise: str) -> tuple[str, int, str]:
-    """A message that begins with file:line: gives its own place."""
-    file, _, rest = message.partition(":")
-    line, _, text = rest.partition(":")
-    return (file, int(line), text.strip()) if line.isdigit() else (otherwise, 1, message)
-
-
-def _short(post: Post, file: str) -> str:
-    return file.removeprefix(f"{post.project.root}/")
 
 
 def _ledger(post: Post) -> Iterator[Problem]:
@@ -96,10 +86,8 @@ def _ledger(post: Post) -> Iterator[Problem]:
 
 def _runs(post: Post) -> Iterator[Problem]:
     states = [state for state in Freshness.of(post).all() if state.kind in ("stale", "missing")]
-    for stage, group in groupby(states, key=lambda state: state.stage.name):
-        runs = list(group)
-        for cause, alike in groupby(runs, key=lambda state: state.cause):
-            yield _stale(post, stage, list(alike), cause)
+    for (stage, cause), alike in groupby(states, key=lambda state: (state.stage.name, state.cause)):
+        yield _stale(post, stage, list(alike), cause)
 
 
 def _stale(post: Post, stage: str, states: list[State], cause: tuple[str, ...]) -> Problem:

@@ -111,8 +111,7 @@ class Judgement:
         decimals = self.digits
         if self.slack:
             decimals = max(decimals, min(1 - math.floor(math.log10(self.slack)), self.digits + 6))
-        text = f"{value:,.{decimals}f}"
-        return (text if any(c in "123456789" for c in text) else text.lstrip("-")).replace("-", "−")
+        return f"{value:z,.{decimals}f}".replace("-", "−")
 
 
 def judge(post: Post, freshness: Freshness, name: str) -> Judgement:

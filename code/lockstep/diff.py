@@ -23,8 +23,6 @@ from lockstep.measured import Measurements
 from lockstep.project import Post, Project
 from lockstep.resolve import Resolver
 
-SHOWN = ("measured", "config", "reported")
-
 
 def diff(project: Project, revision: str) -> Iterator[str]:
     """The report on every post whose results differ from those of a revision. Raises LockstepError."""
@@ -82,7 +80,7 @@ class View:
                 self.claims[name] = str(error)
         prose = bindings.read(post.prose, post.project.relative(post.prose)) if post.prose.exists() else None
         for binding in prose.bindings if prose else ():
-            if binding.kind in SHOWN:
+            if binding.kind in bindings.VALUES:
                 sentences = self.sentences.setdefault(f"{binding.kind}:{binding.target}", [])
                 if prose and (sentence := bindings.sentence(prose, binding)) not in sentences:
                     sentences.append(sentence)

@@ -60,6 +60,13 @@ class Problem:
         return f"{self.file}:{self.line}: {self.message}"
 
 
+def placed(message: str, otherwise: str) -> Problem:
+    """A message that begins with file:line: has a place of its own, any other stands for a whole file."""
+    file, _, rest = message.partition(":")
+    line, _, text = rest.partition(":")
+    return Problem(file, int(line), text.strip()) if line.isdigit() else Problem(otherwise, 1, message)
+
+
 class CheckFailed(LockstepError):
     """Problems found together, each with its place."""
 

@@ -11,12 +11,12 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from itertools import groupby
 from typing import Any
 
 from lockstep.canonical import digest_value
 from lockstep.freshness import Freshness
 from lockstep.ledger import Line
+from lockstep.measured import keys_of
 from lockstep.project import Post
 
 FIXED = ("stage", "metric", "value", "unit", "fingerprint", "grid")
@@ -62,14 +62,10 @@ class Evidence:
     @property
     def runs(self) -> list[dict[str, Any]]:
         """The measured values by what explains them: one entry for all that the same runs of a stage produced."""
-
-        def explained(row: dict[str, Any]) -> str:
-            return json.dumps([row[name] for name in _RUNS])
-
-        first = {explained(row): number for number, row in reversed(list(enumerate(self.values)))}
-        ordered = sorted(self.values, key=lambda row: first[explained(row)])
-        groups = [list(group) for _, group in groupby(ordered, key=explained)]
-        return [{name: group[0][name] for name in _RUNS} | {"rows": group} for group in groups]
+        groups: dict[str, list[dict[str, Any]]] = {}
+        for row in self.values:
+            groups.setdefault(json.dumps([row[name] for name in _RUNS]), []).append(row)
+        return [{name: group[0][name] for name in _RUNS} | {"rows": group} for group in groups.values()]
 
     @property
     def newest(self) -> str:
@@ -101,7 +97,7 @@ def ledger_csv(post: Post) -> str:
     found: list[tuple[dict[str, Any], dict[str, Any]]] = []
     for line in post.ledger.lines.values():
         for row in line.rows:
-            keys = {**line.keys, **{name: value for name, value in row.items() if experiment.metric(name) is None}}
+            keys = {**line.keys, **keys_of(experiment, row)}
             for metric in experiment.metrics:
                 if metric.name in row:
                     value = {"stage": line.stage, "metric": metric.name, "value": row[metric.name], "unit": metric.unit}

@@ -53,7 +53,6 @@ def local(workers: int) -> Executor:
     return run
 
 
-HERE = here
 _inherited: list[Task] = []
 
 

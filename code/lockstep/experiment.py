@@ -53,10 +53,7 @@ class Metric:
         return text + (f" {self.unit}" if self.unit else "")
 
     def _round(self, value: float) -> str:
-        text = f"{value:,.{self.digits}f}"
-        if text.startswith("-"):
-            text = text[1:] if not any(c in "123456789" for c in text) else "−" + text[1:]
-        return text
+        return f"{value:z,.{self.digits}f}".replace("-", "−")  # z: no sign for what rounds to 0
 
 
 @dataclass(frozen=True, eq=False)

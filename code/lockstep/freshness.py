@@ -53,7 +53,6 @@ class Freshness:
     """The states of a post's runs, computed once from one snapshot of code, config and ledger."""
 
     post: Post
-    experiment: Experiment
     pending: list[accept.Accepted] = field(default_factory=list)
     _states: dict[tuple[str, str], State] = field(default_factory=dict)
 
@@ -61,8 +60,12 @@ class Freshness:
     def of(cls, post: Post) -> Freshness:
         """The post's own, worked out once until its ledger changes."""
         if "freshness" not in post.worked_out:
-            post.worked_out["freshness"] = cls(post, post.experiment)
+            post.worked_out["freshness"] = cls(post)
         return post.worked_out["freshness"]
+
+    @property
+    def experiment(self) -> Experiment:
+        return self.post.experiment
 
     def reach(self, stage: Stage) -> Reach:
         """The code that a stage depends on."""

@@ -15,7 +15,7 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from lockstep.bindings import IMAGE, LINK, VALUES, Prose
+from lockstep.bindings import CITATIONS, IMAGE, LINK, TARGETS_OF_LINKS, VALUES, Prose, items
 from lockstep.errors import LockstepError, Problem, QueryError, nearest
 from lockstep.project import Post
 from lockstep.resolve import Resolver
@@ -24,8 +24,6 @@ KINDS = ("paper", "capstone", "design")
 HEADLINES = 3
 WORDS_A_MINUTE = 220
 TARGETS = ("claim", "code", "table")
-_CITATION = re.compile(r"\[@[^\]]*\]")
-_LINKED = re.compile(r"\]\([^)]*\)")
 _WORD = re.compile(r"\w[\w.,'’-]*")
 
 
@@ -44,20 +42,6 @@ class Skill:
     name: str
     targets: tuple[str, ...]
     line: int
-
-
-def items(prose: Prose, name: str) -> list[tuple[int, str]]:
-    """The lines of a header entry, each with its number."""
-    value, first = prose.metadata.get(name, ("", 0))
-    if not value:
-        return []
-    lines = prose.source.split("\n")
-    found = [(first, lines[first - 1].partition(":")[2].strip())]
-    for number, line in enumerate(lines[first:], start=first + 1):
-        if not line.startswith("    ") or not line.strip():
-            break
-        found.append((number, line.strip()))
-    return [(number, text) for number, text in found if text]
 
 
 def headlines(prose: Prose) -> list[Headline]:
@@ -88,12 +72,12 @@ def _skill(number: int, text: str) -> Skill:
     return Skill(name.strip(), targets, number)
 
 
-def thumbnail(prose: Prose) -> tuple[int, str]:
-    """Line and place of the figure that stands for the post; its first one where the header names none."""
+def thumbnail(prose: Prose) -> str:
+    """The place of the figure that stands for the post; its first one where the header names none."""
     if found := items(prose, "thumbnail"):
-        return found[0]
+        return found[0][1]
     figures = (b for b in prose.bindings if b.kind == "figure" and b.target.startswith("figures/") and b.alone)
-    return next(((b.line, b.target) for b in figures), (0, ""))
+    return next((b.target for b in figures), "")
 
 
 def evidence(resolver: Resolver, target: str) -> dict[str, str]:
@@ -148,4 +132,4 @@ def minutes(prose: Prose) -> int:
     """Time to read the prose, at least one minute: its words, bindings as their text; code, math, figures left out."""
     text = prose.masked[prose.body :].replace("\x01", " ")
     text = LINK.sub(r"\1", IMAGE.sub(" ", text))
-    return max(1, round(len(_WORD.findall(_LINKED.sub("]", _CITATION.sub(" ", text)))) / WORDS_A_MINUTE))
+    return max(1, round(len(_WORD.findall(TARGETS_OF_LINKS.sub("]", CITATIONS.sub(" ", text)))) / WORDS_A_MINUTE))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
-from lockstep.bindings import HEADER, IMAGE, LINK, Prose
+from lockstep.bindings import CITATIONS, HEADER, IMAGE, LINK, TARGETS_OF_LINKS, Prose, items
 from lockstep.errors import Problem
 
 _WORDS = "twice|thrice|half|halves|halved|doubled?|doubles|tripled?|triples|(?:two|three|four|five|ten|hundred)-?fold"
@@ -60,19 +60,11 @@ def _integer_in(text: str) -> str:
 
 def _plain(prose: Prose) -> str:
     """The text that a reader reads: bindings, link targets, citations and references blanked, at the same length."""
-    text = "".join(" " if c == "\x01" else c for c in prose.masked)
-    header = text[: prose.body].splitlines(keepends=True)
-    keep = {i for name in HEADER for i in _entry(header, prose.metadata.get(name.removeprefix("metadata:")))}
-    lines = [line if i in keep else re.sub(r"[^\n]", " ", line) for i, line in enumerate(header)]
-    text = "".join(lines) + text[prose.body :]
-    for pattern in (LINK, IMAGE, re.compile(r"\[@[^\]]*\]"), re.compile(r"\]\([^)]*\)"), _REFERENCE):
+    text = prose.masked.replace("\x01", " ")
+    header = text[: prose.body].split("\n")
+    keep = {number - 1 for name in HEADER for number, _ in items(prose, name.removeprefix("metadata:"))}
+    lines = [line if i in keep else " " * len(line) for i, line in enumerate(header)]
+    text = "\n".join(lines) + text[prose.body :]
+    for pattern in (LINK, IMAGE, CITATIONS, TARGETS_OF_LINKS, _REFERENCE):
         text = pattern.sub(lambda m: re.sub(r"[^\n]", " ", m[0]), text)
     return text
-
-
-def _entry(header: list[str], found: tuple[str, int] | None) -> range:
-    """The lines of an entry of the header: its first, and those that continue it."""
-    if not found:
-        return range(0)
-    end = next((i for i in range(found[1], len(header)) if not header[i].startswith("    ")), len(header))
-    return range(found[1] - 1, end)

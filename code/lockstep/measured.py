@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Any, NoReturn
@@ -88,7 +88,7 @@ class Measurements:
         matching = [(s, row) for s, row in rows if _matches({**row, "stage": s.stage.name}, where)]
         if not matching:
             raise QueryError(f'no row of "{metric}" {self._lacking(rows, where)}; there are: {self._candidates(rows)}')
-        kinds = {tuple((n, row[n]) for n in sorted(self._keys_of(row)) if n != "seed") for _, row in matching}
+        kinds = {tuple(pair for pair in sorted(self._keys_of(row).items()) if pair[0] != "seed") for _, row in matching}
         stages = {state.stage.name for state, _ in matching}
         seeds = [row.get("seed") for _, row in matching]
         if len(kinds) > 1 or len(stages) > 1 or len(set(seeds)) < len(seeds):
@@ -104,7 +104,8 @@ class Measurements:
         found: dict[str, str] = {}
         for name, rows in self._rows().items():
             for state, row in rows:
-                where = {"stage": state.stage.name} | {key: row[key] for key in self._keys_of(row) if key != "seed"}
+                where = {"stage": state.stage.name} | self._keys_of(row)
+                where.pop("seed", None)
                 query = f"{name}?" + "&".join(f"{key}={value}" for key, value in where.items())
                 if query not in found:
                     try:
@@ -133,8 +134,8 @@ class Measurements:
                         self._index.setdefault(name, []).append((state, row))
         return self._index
 
-    def _keys_of(self, row: Mapping[str, Any]) -> Iterator[str]:
-        return (name for name in row if self.experiment.metric(name) is None)
+    def _keys_of(self, row: Mapping[str, Any]) -> dict[str, Any]:
+        return keys_of(self.experiment, row)
 
     def _lacking(self, rows: list[tuple[State, dict[str, Any]]], where: Mapping[str, Any]) -> str:
         """What no row has of a selection that none matches: one of its values, or all of them together."""
@@ -153,6 +154,11 @@ class Measurements:
             pairs = [f"{name}={row[name]}" for name in self._keys_of(row) if name != "seed"]
             kinds.add("&".join([*([f"stage={state.stage.name}"] if several else []), *pairs]) or "(no keys)")
         return "; ".join(sorted(kinds))
+
+
+def keys_of(experiment: Experiment, row: Mapping[str, Any]) -> dict[str, Any]:
+    """What a row says of itself beside its metrics."""
+    return {name: value for name, value in row.items() if experiment.metric(name) is None}
 
 
 def _matches(row: Mapping[str, Any], where: Mapping[str, Any]) -> bool:

@@ -86,7 +86,7 @@ def _refusal(post: Post, brought: Ledger, line: Line, here: Line | None) -> str:
     view = post.placed(post.folder)
     only = Ledger({line.identity: line}, {line.identity: brought.places[line.identity]})
     view.show(only.over(post.ledger))
-    state = Freshness(view, post.experiment).state(stage, line.keys)
+    state = Freshness(view).state(stage, line.keys)
     if state.kind not in ("fresh", "failed"):
         return f"it does not fit this code: {'; '.join(state.reasons)}"
     if brought.provenance(line) is None:

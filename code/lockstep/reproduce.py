@@ -10,23 +10,23 @@ from __future__ import annotations
 import json
 import tempfile
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 from lockstep.canonical import canonical_json
 from lockstep.claims import Judgement, judge
 from lockstep.errors import LockstepError
-from lockstep.executors import HERE, Executor
+from lockstep.executors import Executor, here
 from lockstep.experiment import Experiment, Metric
 from lockstep.freshness import Freshness
 from lockstep.ledger import Ledger, Line, describe
 from lockstep.machine import hardware
+from lockstep.measured import keys_of
 from lockstep.plan import Selection
 from lockstep.project import Post
 from lockstep.runner import Profile, run_stages
 from lockstep.statistics import compare, summarise
-from lockstep.store import Store
 
 Verdict = Literal["reproduced", "not reproduced", "inconclusive"]
 EXIT = {"reproduced": 0, "not reproduced": 1, "inconclusive": 3}
@@ -107,7 +107,7 @@ def _shown(metric: Metric, values: list[float]) -> str:
     return metric.format(summary.mean, summary.half)
 
 
-def reproduce(post: Post, stages: list[str] | None, seeds: frozenset[int] | None, executor: Executor = HERE) -> Report:
+def reproduce(post: Post, stages: list[str] | None, seeds: frozenset[int] | None, executor: Executor = here) -> Report:
     """Run recorded runs again, and compare. Raises LockstepError where the record is not of today's code."""
     names = set(post.experiment.stages if stages is None else stages)
     freshness = Freshness.of(post)
@@ -120,9 +120,7 @@ def reproduce(post: Post, stages: list[str] | None, seeds: frozenset[int] | None
             )
     names |= _not_at_hand(post, names)
     with tempfile.TemporaryDirectory(prefix="lockstep-reproduce-") as temporary:
-        folder = Path(temporary)
-        store = Store(folder / "store", fallback=post.project.store)
-        profile = Profile(post.placed(folder / post.slug), folder / "scratch", store)
+        profile = Profile.elsewhere(post, Path(temporary))
         lines = run_stages(profile, Selection(frozenset(names), force=True, seeds=seeds), executor)
         if not lines:
             raise LockstepError(f"no run of {', '.join(sorted(names))} is selected: nothing was made again")
@@ -146,8 +144,7 @@ def reproduce_smoke(post: Post) -> Report:
         sides = [Profile.smoke(post, Path(temporary) / name) for name in ("first", "second")]
         made = [run_stages(side) for side in sides]
         what = f"The smoke profile twice, {len(made[1])} runs each: small data and settings, no published number"
-        report = compared(sides[0].post, sides[0].post.ledger, made[1], what)
-    return replace(report, post=post)
+        return compared(sides[0].post, sides[0].post.ledger, made[1], what)
 
 
 def compared(post: Post, recorded: Ledger, lines: list[Line], what: str) -> Report:
@@ -171,7 +168,7 @@ def compared(post: Post, recorded: Ledger, lines: list[Line], what: str) -> Repo
                 continue
             for metric in post.experiment.metrics:
                 if metric.name in row and metric.name in old:
-                    kind = canonical_json({n: v for n, v in _keys(post.experiment, row).items() if n != "seed"})
+                    kind = canonical_json({n: v for n, v in keys_of(post.experiment, row).items() if n != "seed"})
                     values = kinds.setdefault((line.stage, metric.name, kind), ([], []))
                     values[0].append(float(old[metric.name]))
                     values[1].append(float(row[metric.name]))
@@ -185,21 +182,17 @@ def compared(post: Post, recorded: Ledger, lines: list[Line], what: str) -> Repo
 
 def _not_at_hand(post: Post, names: set[str]) -> set[str]:
     """Stages that must run again because an artefact that a run of `names` read is not in the store."""
-    needed: set[str] = set()
+    needed, fetch = set[str](), Profile.published(post).fetch
     for line in [line for name in names for line in post.ledger.of(name)]:
         for entry in line.upstream:
             source = post.ledger.get(entry["stage"], entry["keys"])
             for part in entry["read"] if source else ():
                 digest = source.artefacts.get(part) if source else None
-                if digest and not (post.project.store.get(digest) or post.published(digest)):
+                if digest and fetch(digest) is None:
                     needed.add(entry["stage"])
     more = needed - names
     return more | _not_at_hand(post, more) if more else more
 
 
-def _keys(experiment: Experiment, row: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in row.items() if experiment.metric(name) is None}
-
-
 def _key(experiment: Experiment, row: dict[str, Any]) -> str:
-    return canonical_json(_keys(experiment, row))
+    return canonical_json(keys_of(experiment, row))

@@ -14,7 +14,6 @@ from lockstep import excerpts
 from lockstep.bindings import BLOCK
 from lockstep.claims import Judgement, changed_since, judge
 from lockstep.errors import LockstepError, QueryError, nearest
-from lockstep.experiment import Stage
 from lockstep.freshness import Freshness
 from lockstep.ledger import Line
 from lockstep.measured import Measured, Measurements
@@ -23,6 +22,7 @@ from lockstep.project import Post
 from lockstep.statistics import Comparison
 from lockstep.wording import config_text, duration
 
+_VIEW = re.compile(r"""<svg\b[^>]*\bviewBox=["']\s*[\d.-]+[ ,]+[\d.-]+[ ,]+([\d.]+)[ ,]+([\d.]+)""")
 OF_A_POST = ("measured", "reported", "config", "claim")
 
 
@@ -34,7 +34,6 @@ class Resolver:
     freshness: Freshness = field(init=False)
     measurements: Measurements = field(init=False)
     _judgements: dict[str, Judgement] = field(default_factory=dict)
-    _functions: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, post: Post) -> Resolver:
@@ -86,25 +85,16 @@ class Resolver:
             "metric": found.metric.name,
             "value": summary.mean,
             "n": summary.n,
-            "interval": summary.half,
             "span": f"{low.removesuffix(f' {found.metric.unit}')} to {high}" if summary.half is not None else "",
-            "unit": found.metric.unit,
             "title": found.metric.title or found.metric.name.replace("_", " "),
             "where": dict(found.where),
-            "seeds": list(found.values),
             "values": [{"label": "" if s is None else f"seed {s}", "value": v} for s, v in found.values.items()],
             "stage": line.stage,
             "again": f"lockstep reproduce {self.post.slug}.{line.stage}",
-            "code": self._function(found.states[0].stage),
+            "code": excerpts.function_of(self.post, found.states[0].stage),
             "accepted": sorted({state.accepted.reason for state in found.states if state.accepted}),
         }
         return shown | self._explained(state.line for state in found.states)
-
-    def _function(self, stage: Stage) -> dict[str, Any]:
-        """Where the function of a stage stands."""
-        if stage.name not in self._functions:
-            self._functions[stage.name] = excerpts.function_of(self.post, stage)
-        return self._functions[stage.name]
 
     def _explained(self, lines: Iterable[Line | None]) -> dict[str, Any]:
         """Where and when these runs were made, and how long they took in all."""
@@ -123,7 +113,6 @@ class Resolver:
         return {
             "text": self.reported_text(entry),
             "value": entry.value,
-            "plus_minus": entry.plus_minus,
             "where": entry.where,
             "source": entry.source,
             "note": " ".join(filter(None, [entry.means, entry.note])),
@@ -154,7 +143,7 @@ class Resolver:
             note = f"As in {setting.where}." + (f" {setting.note}" if setting.note else "") if setting else ""
         shown = {"text": config_text(value), "field": field, "value": value, "note": note}
         symbol = f"{self.freshness.experiment.config.__name__}.{field}"
-        return shown | {"owner": self.post.slug, "code": self._declared(symbol)}
+        return shown | {"code": self._declared(symbol)}
 
     def _declared(self, symbol: str) -> dict[str, Any]:
         """Where the declaration holds a symbol, or nothing where it was made elsewhere."""
@@ -184,8 +173,6 @@ class Resolver:
             "verdict": found.claim.verdict,
             "predicate": found.predicate,
             "held_by": found.held_by,
-            "n": found.comparison.n,
-            "margin": found.comparison.margin,
             "changed": [f"the {name} was {how} a run that it judges" for name, how in self.younger(found)],
             "again": [
                 f"lockstep reproduce {self.post.slug}.{name}" for name in {line.stage: 0 for line in found.lines}
@@ -212,7 +199,7 @@ class Resolver:
         columns = list(dict.fromkeys(column for row in rows for column in row))
         cells = [[self._cell(row.get(column, "")) for column in columns] for row in rows]
         titles = [_with_unit(column, [row[number] for row in cells]) for number, column in enumerate(columns)]
-        return {"name": target, "columns": titles, "rows": cells}
+        return {"columns": titles, "rows": cells}
 
     def _rows(self, table: str, measured: Measurements) -> list[dict[str, Any]]:
         try:
@@ -233,9 +220,8 @@ class Resolver:
 
     def _cell(self, cell: Any) -> dict[str, Any]:
         if isinstance(cell, Measured):
-            note = f"n = {cell.summary.n}" if cell.summary.n > 1 else "one run"
             shown = {"unit": cell.metric.unit, "fields": self.shown(cell)}
-            return {"text": cell.text, "numeric": True, "measured": True, "note": note} | shown
+            return {"text": cell.text, "numeric": True, "measured": True} | shown
         if isinstance(cell, Reported):
             metric = self.freshness.experiment.metric(cell.metric)
             shown = {"unit": metric.unit if metric else "", "note": cell.where}
@@ -259,7 +245,7 @@ class Resolver:
             raise QueryError(f"there is no figure {target}{nearest(target, there)}")
         if target.startswith("figures/") and target not in made:
             raise QueryError(f"no recorded run made {target}{nearest(target, made)}")
-        width, height = _size(path)
+        width, height = svg_size(path)
         data = target.removesuffix(path.suffix) + ".csv"
         shown = {"src": target, "alt": text, "name": path.stem, "width": width, "height": height}
         shown |= {"data": data if data in made else "", "again": ""}
@@ -269,10 +255,9 @@ class Resolver:
         """How a figure came about: which stage drew it, from the runs of which others, and when."""
         stage = self.freshness.experiment.stages.get(line.stage)
         return {
-            "stage": line.stage,
             "drawn_from": sorted({entry["stage"] for entry in line.upstream}),
             "again": f"lockstep reproduce {self.post.slug}.{line.stage}",
-            "code": self._function(stage) if stage else {},
+            "code": excerpts.function_of(self.post, stage) if stage else {},
         } | self._explained([line])
 
     def _code(self, target: str, text: str) -> dict[str, Any]:
@@ -294,7 +279,7 @@ class Resolver:
         if gone := [path.name for path in loaded if not path.is_file()]:
             raise QueryError(f"demo/{gone[0]}, which the demo {target} loads, is gone: restore it from git")
         size = sum(path.stat().st_size for path in loaded)
-        width, height = _size(self.post.folder / poster) if poster in made else (0, 0)
+        width, height = svg_size(self.post.folder / poster) if poster in made else (0, 0)
         shown = {"poster": poster if poster in made else "", "width": width, "height": height, "digests": digests}
         weight = f"{size / 1e6:.1f} MB" if size >= 1e5 else f"{max(1, round(size / 1e3))} kB"
         return shown | {"name": target, "script": f"demo/{target}.js", "weight": weight}
@@ -316,14 +301,15 @@ class Resolver:
         return found
 
 
-def _size(path: Path) -> tuple[int, int]:
-    """Width and height of an SVG in CSS pixels, or zeros where it does not say."""
-    head = path.read_text(encoding="utf-8", errors="ignore")[:2000]
+def svg_size(path: Path) -> tuple[int, int]:
+    """Width and height of an SVG in CSS pixels, or those of its view; zeros where it says neither."""
+    head = path.read_text(encoding="utf-8", errors="ignore")[:4000] if path.suffix == ".svg" else ""
     sides = [re.search(rf'\b{side}="([\d.]+)(pt|px)?"', head) for side in ("width", "height")]
-    if path.suffix != ".svg" or not all(sides):
-        return 0, 0
-    width, height = (round(float(m[1]) * (4 / 3 if m[2] == "pt" else 1)) for m in sides if m)
-    return width, height
+    if all(sides):
+        width, height = (round(float(m[1]) * (4 / 3 if m[2] == "pt" else 1)) for m in sides if m)
+        return width, height
+    view = _VIEW.search(head)
+    return (round(float(view[1])), round(float(view[2]))) if view else (0, 0)
 
 
 def _with_unit(column: str, cells: list[dict[str, Any]]) -> str:

@@ -19,7 +19,7 @@ from urllib.parse import quote
 
 from lockstep.canonical import digest_value
 from lockstep.errors import LockstepError, RunFailed, nearest
-from lockstep.files import replace_whole
+from lockstep.files import replace_whole, write_whole
 from lockstep.guard import declare, paused
 
 UNQUOTED = "".join(chr(code) for code in range(32, 127) if chr(code) not in "%&")  # of a selection, as recorded
@@ -178,9 +178,7 @@ class Run:
             "reported": self.reported_read,
             "inputs": [made.read for made in self.inputs],
         }
-        part = self.scratch / "attempt.part"
-        part.write_text(json.dumps(attempt), encoding="utf-8")
-        replace_whole(part, self._attempt)
+        write_whole(self._attempt, json.dumps(attempt).encode())
 
     def data(self, name: str) -> Any:
         """The decoded arrays of a declared dataset, by name."""

@@ -22,7 +22,7 @@ from lockstep import accept, guard, ledger
 from lockstep.canonical import canonical_json, digest_value
 from lockstep.claims import declared_digests
 from lockstep.errors import LockstepError, ProjectError, RunFailed
-from lockstep.executors import HERE, Executor
+from lockstep.executors import Executor, here
 from lockstep.experiment import Experiment, Keys, Stage
 from lockstep.files import digest_file, write_whole
 from lockstep.fingerprint import RUNNER, SCHEME, fingerprint, plain
@@ -66,7 +66,7 @@ class Profile:
         return cls(post.placed(folder / post.slug), folder / ".scratch" / post.slug, store)
 
 
-def run_stages(profile: Profile, selection: Selection = ALL, executor: Executor = HERE) -> list[ledger.Line]:
+def run_stages(profile: Profile, selection: Selection = ALL, executor: Executor = here) -> list[ledger.Line]:
     """Run what is stale or missing, upstream first; returns what was recorded.
 
     A failing run stops what depends on it and nothing else. Raises LockstepError with all failures at the end.

@@ -11,7 +11,7 @@ from pelican.readers import MarkdownReader
 
 from lockstep import bindings
 from lockstep.colophon import colophon
-from lockstep.errors import CheckFailed, LockstepError, Problem
+from lockstep.errors import CheckFailed, LockstepError, Problem, placed
 from lockstep.project import Project
 from lockstep.site import evidence, related, sources
 from lockstep.site.citations import Bibliography
@@ -63,7 +63,7 @@ class Reader(MarkdownReader):
         try:
             content, metadata, shown = self.again(kept) if kept else self.anew(path, page, source_path)
         except LockstepError as error:
-            failures.extend(error.problems if isinstance(error, CheckFailed) else [Problem(relative, 1, str(error))])
+            failures.extend(error.problems if isinstance(error, CheckFailed) else [placed(str(error), relative)])
             raise
         except Exception as error:
             failures.append(Problem(relative, 1, f"{type(error).__name__}: {error}"))
@@ -76,10 +76,11 @@ class Reader(MarkdownReader):
 
     def anew(self, path: Path, page: Page, source_path: str) -> tuple[str, dict[str, Any], dict[str, Any]]:
         """Convert the source and verify it: content, metadata, and what the templates show beside."""
-        page.listed = is_listed(path)
+        prose = bindings.read(path, self.project.relative(path))
+        page.listed = prose.metadata.get("status", ("published", 0))[0] == "published"  # and no draft, nor hidden
         content, metadata = super().read(source_path)
-        more = details(page, content, str(metadata.get("summary", "")), self.convert)
-        self.verify(path, page)
+        more = details(page, prose, content, str(metadata.get("summary", "")), self.convert)
+        self.verify(prose, page)
         ran = page.resolver is not None and page.resolver.post.declaration.exists()
         shown = {
             "references": page.references(),
@@ -109,10 +110,10 @@ class Reader(MarkdownReader):
         self._md.reset()
         return self._md.convert(text)
 
-    def verify(self, path: Path, page: Page) -> None:
+    def verify(self, prose: bindings.Prose, page: Page) -> None:
         """What the source binds is what the page shows. Raises LockstepError."""
-        found = bindings.parse(path.read_text(encoding="utf-8")).bindings
-        expected = Counter((b.kind, b.target) for b in found if b.kind != "figure" or b.target.startswith("figures/"))
+        bound = prose.bindings
+        expected = Counter((b.kind, b.target) for b in bound if b.kind != "figure" or b.target.startswith("figures/"))
         if (shown := Counter(page.rendered)) != expected:
             lost = ", ".join(f"{kind}:{target}" for kind, target in [*(expected - shown), *(shown - expected)])
             raise LockstepError(f"bindings in the source and on the page differ: {lost}")
@@ -161,8 +162,3 @@ def complete(generator: Any) -> None:
     if failures:
         raise CheckFailed(failures)
     related.connect(generator)
-
-
-def is_listed(path: Path) -> bool:
-    """Does the site's listing have this page, or is it a draft or hidden?"""
-    return bindings.parse(path.read_text(encoding="utf-8")).metadata.get("status", ("published", 0))[0] == "published"

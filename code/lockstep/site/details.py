@@ -9,13 +9,12 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from html import escape
-from pathlib import Path
 from typing import Any
 
 from lockstep import bindings, header
 from lockstep.errors import CheckFailed, LockstepError, Problem, nearest
 from lockstep.project import Post
-from lockstep.resolve import Resolver
+from lockstep.resolve import Resolver, svg_size
 from lockstep.site.feeds import plain_text
 from lockstep.site.markdown import Page
 
@@ -23,10 +22,11 @@ LONGEST = 200  # characters of a description, about what search engines and mess
 _HEADING = re.compile(r'<h([2-6])\b[^>]*\bid="([^"]+)"[^>]*>(.*?)</h\1>', re.DOTALL)
 _ID = re.compile(r'\sid="([^"]+)"')
 _LINK_BELOW = re.compile(r"\]\(#([^)\s]+)\)")
-_SIZE = re.compile(r'<svg\b[^>]*\bviewBox=["\']\s*[\d.-]+[ ,]+[\d.-]+[ ,]+([\d.]+)[ ,]+([\d.]+)')
 
 
-def details(page: Page, content: str, summary: str, convert: Callable[[str], str]) -> dict[str, Any]:
+def details(
+    page: Page, prose: bindings.Prose, content: str, summary: str, convert: Callable[[str], str]
+) -> dict[str, Any]:
     """Everything above for a page of a post, nothing for another. `convert` renders Markdown with its bindings.
 
     Raises CheckFailed with file and line.
@@ -34,11 +34,10 @@ def details(page: Page, content: str, summary: str, convert: Callable[[str], str
     post, resolver = page.post, page.resolver
     if post is None or resolver is None:
         return {}
-    prose = bindings.read(post.prose, post.project.relative(post.prose))
     if lost := list(_lost_links(post, prose, content)):
         raise CheckFailed(lost)
     return {
-        "headlines": [_inner(convert(_without_markup(text))) for _, text in header.items(prose, "headline")],
+        "headlines": [_inner(convert(_without_markup(text))) for _, text in bindings.items(prose, "headline")],
         "numbers": [asdict(number) for number in header.headlines(prose)],
         "thumbnail": _thumbnail(post, prose),
         "minutes": header.minutes(prose),
@@ -85,17 +84,12 @@ def shortened(text: str, longest: int = LONGEST) -> str:
 
 def _thumbnail(post: Post, prose: bindings.Prose) -> dict[str, Any] | None:
     """Place and size of the figure that stands for the post; the size keeps its room free while it loads."""
-    _, place = header.thumbnail(prose)
+    place = header.thumbnail(prose)
     path = post.folder / place
     if not place or not path.is_file():
         return None
-    return {"src": place} | svg_size(path)
-
-
-def svg_size(path: Path) -> dict[str, int]:
-    with path.open(encoding="utf-8") as file:
-        found = _SIZE.search(file.read(4000))
-    return {"width": round(float(found[1])), "height": round(float(found[2]))} if found else {}
+    width, height = svg_size(path)
+    return {"src": place} | ({"width": width, "height": height} if width else {})
 
 
 def _skills(page: Page, resolver: Resolver, prose: bindings.Prose, content: str) -> list[dict[str, Any]]:

@@ -10,10 +10,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from lockstep.errors import LockstepError
+from lockstep.files import write_whole
 
 Signature = tuple[int, int, int]
 
@@ -48,9 +50,9 @@ class Output:
         surplus = now.keys() - self.places - written
         for place in surplus:
             os.unlink(self.folder / place)
-        self._remove_empty(self.folder)
+        self._remove_empty()
         for place, content in self.waiting.items():
-            _replace(self.folder / place, content)
+            write_whole(self.folder / place, content, lasting=False)
         return sorted(surplus | self.waiting.keys() | (written - self.places))
 
     def _files(self) -> dict[str, Signature]:
@@ -75,19 +77,16 @@ class Output:
                         found[place] = stat.st_ctime_ns, stat.st_ino, stat.st_size
         return found
 
-    def _remove_empty(self, folder: Path) -> bool:
-        """Remove folders that hold nothing; is this one such?"""
-        if not folder.is_dir():
-            return False
-        with os.scandir(folder) as entries:
-            names = [(entry.name, entry.is_dir(follow_symlinks=False)) for entry in entries]
-        if folder == self.folder:
-            names = [(name, is_folder) for name, is_folder in names if name not in self.apart]
-        left = [name for name, is_folder in names if not (is_folder and self._remove_empty(folder / name))]
-        if left or folder == self.folder:
-            return False
-        folder.rmdir()
-        return True
+    def _remove_empty(self) -> None:
+        """Remove the folders that hold nothing, the innermost first."""
+        folders = []
+        for folder, names, _ in os.walk(self.folder):
+            if Path(folder) == self.folder:
+                names[:] = [name for name in names if name not in self.apart]
+            folders += [os.path.join(folder, name) for name in names]
+        for folder in reversed(folders):
+            with suppress(OSError):  # one that holds something stays
+                os.rmdir(folder)
 
 
 def opened(settings: dict[str, Any], sources: Iterable[Path], apart: Iterable[str] = ()) -> Output:
@@ -105,7 +104,7 @@ def put(settings: dict[str, Any], place: str, content: bytes) -> None:
     if output is not None:
         output.put(place, content)
     else:
-        _replace(Path(settings["OUTPUT_PATH"]) / place, content)
+        write_whole(Path(settings["OUTPUT_PATH"]) / place, content, lasting=False)
 
 
 def _content(path: Path, size: int) -> bytes | None:
@@ -115,11 +114,3 @@ def _content(path: Path, size: int) -> bytes | None:
             return file.read() if os.fstat(file.fileno()).st_size == size else None
     except OSError:
         return None
-
-
-def _replace(path: Path, content: bytes) -> None:
-    """Whoever reads the file meanwhile, such as a server, gets the old one or the new one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    part.write_bytes(content)
-    os.replace(part, path)

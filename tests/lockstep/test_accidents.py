@@ -234,9 +234,11 @@ def test_forced_runs_keep_to_their_seed(project):
 
 
 def test_a_budget_counts_the_runs_that_were_asked_for(project):
+    for path in (project / "content/mini/results/provenance").glob("evaluate-*.json"):
+        path.write_text(re.sub(r'"seconds": [\d.]+', '"seconds": 9.0', path.read_text()))
     edit(project, EVALUATE, "float(made", "1 + float(made")
     assert "do not fit" not in lockstep(project, "run", "mini.train", "--force", "--budget", "1h").stderr
-    assert "3 runs do not fit" in lockstep(project, "run", "mini.evaluate", "--budget", "0s").stderr
+    assert "3 runs do not fit" in lockstep(project, "run", "mini.evaluate", "--budget", "5s").stderr
 
 
 @pytest.mark.parametrize("option", ["--seed=0", "--budget=1h", "--on=local:2", "--out=there"])

@@ -94,13 +94,13 @@ def test_the_smoke_profile_reproduces_itself_and_reads_nothing_published(project
     assert lockstep(project, "reproduce", "mini", "--profile", "smoke").returncode == 3
     refused = lockstep(project, "reproduce", "mini.train", "--profile", "smoke")
     assert refused.returncode == 1
-    assert "leave stage and seed out" in refused.stderr
+    assert "leave stage, seed and --on out" in refused.stderr
 
 
 def test_a_selection_without_runs_reproduces_nothing(project):
     done = lockstep(project, "reproduce", "mini.train", "--seed", "99")
     assert done.returncode == 1
-    assert "no run of train is selected: nothing was made again" in done.stderr
+    assert "mini.train has no seed 99: there are 0, 1, 2" in done.stderr
 
 
 def test_a_stage_without_metrics_is_reproduced_by_its_files_alone(noisy):

@@ -15,7 +15,7 @@ from markdown.treeprocessors import Treeprocessor
 from markdown.util import HTML_PLACEHOLDER_RE
 from pygments import highlight
 from pygments.formatters import HtmlFormatter
-from pygments.lexers import get_lexer_by_name
+from pygments.lexers import PythonLexer
 
 from lockstep.bindings import BLOCK, CITED, INLINE
 from lockstep.errors import LockstepError
@@ -174,8 +174,7 @@ class Binder(Treeprocessor):
         assert page is not None
         fields: dict[str, Any] = {**page.resolve(kind, target, text), **more}
         if kind == "code":
-            lexer, formatter = get_lexer_by_name(fields["language"]), HtmlFormatter(nowrap=True)
-            fields["html"] = highlight(fields["source"], lexer, formatter)
+            fields["html"] = highlight(fields["source"], PythonLexer(), HtmlFormatter(nowrap=True))
             fields["url"] = links.code(fields)
         if kind == "table":
             rows: Any = fields["rows"]

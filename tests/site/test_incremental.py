@@ -227,14 +227,14 @@ from pathlib import Path
 from lockstep.project import Project
 from lockstep.site import output
 from lockstep.site.generate import generate
-replace, left = output._replace, [{left}]
-def dying(path, content):
+write, left = output.write_whole, [{left}]
+def dying(path, content, lasting):
     left[0] -= 1
     if not left[0]:
         path.write_bytes(content[:10])
         os.kill(os.getpid(), signal.SIGKILL)
-    replace(path, content)
-output._replace = dying
+    write(path, content, lasting=lasting)
+output.write_whole = dying
 generate(Project(Path.cwd()))
 """
 

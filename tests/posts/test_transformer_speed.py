@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import importlib
 from dataclasses import replace
 
 import pytest
 import torch
 from captioner import trained
 from lockstep.errors import LockstepError
-from posts.transformer import speed_decoding
+from posts.transformer import speed_decoding, speed_training
 from posts.transformer.captions import made_captions
 from posts.transformer.data import read_subwords, sentences, train_subwords
 from posts.transformer.decode import Search, beam_search, steps_of
@@ -99,6 +100,42 @@ def test_other_translations_are_refused_with_their_share(monkeypatch):
         LockstepError, match=r"only \d.*% of the translations of whole prefix are ours, not 95% of them"
     ):
         compare(CONFIG, model(), TOKENIZER, ARRAYS)
+
+
+def test_every_search_is_first_as_often_as_any_other_on_each_batch():
+    """Four of them on four batches: a turn that went with the batch alone would always begin with the same."""
+    called: list[tuple[str, int]] = []
+    names = ("ours", "whole prefix", "generate", "CTranslate2")
+
+    def noting(name: str):
+        return lambda number: called.append((name, number)) or []
+
+    times = speed_decoding.seconds({name: noting(name) for name in names}, batches=4, rounds=4)
+    first = called[::4]
+    assert sorted(first) == sorted((name, number) for name in names for number in range(4))
+    assert {name: len(taken) for name, taken in times.items()} == dict.fromkeys(names, 4)
+    assert [number for _, number in first] == [0, 1, 2, 3] * 4
+
+
+def test_ratios_of_searches_are_of_whole_rounds(monkeypatch):
+    times = {"ours": [1.0, 2.0, 4.0], "generate": [3.0, 2.0, 8.0]}
+    monkeypatch.setattr(speed_decoding, "seconds", lambda *_: times)
+    nothing = dict.fromkeys(times, lambda number: [[5]])
+    ours, theirs = speed_decoding.measure(nothing, [torch.ones(6, 2)], 3)
+    assert (ours["sentences_a_second"], ours["search_ratio"]) == (3.0, 1.0)
+    assert (theirs["sentences_a_second"], theirs["search_ratio"]) == (2.0, 2.0)  # of 3, 1 and 2
+
+
+def test_without_ours_there_is_nothing_to_compare_with():
+    with pytest.raises(LockstepError, match='the searches whole prefix are compared with "ours": name it among them'):
+        compare(replace(CONFIG, searches=("whole prefix",)), model(), TOKENIZER, ARRAYS)
+
+
+def test_a_package_that_is_missing_is_told_before_anything_is_timed(monkeypatch):
+    monkeypatch.setattr(speed_decoding, "marian", lambda _: importlib.import_module("no_such_package"))
+    monkeypatch.setattr(speed_training, "measure", lambda *_: pytest.fail("timed before it was known"))
+    with pytest.raises(LockstepError, match=r'needs no_such_package, not installed here: pip install -e "\.\[compar'):
+        compare(replace(CONFIG, searches=("ours", "generate")), model(), TOKENIZER, ARRAYS)
 
 
 def test_a_search_that_is_none_is_refused_with_the_nearest():

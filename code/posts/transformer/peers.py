@@ -121,7 +121,9 @@ class TorchTransformer(nn.Module):
         self.register_buffer("table", model.target.positions.table.clone(), persistent=False)
         self.dropout = nn.Dropout(first(model).add_attention.rate)
         self.core = core
-        self.core.load_state_dict(torch_weights(model), strict=False)  # the norms that only it has start as they are
+        missing, unknown = self.core.load_state_dict(torch_weights(model), strict=False)
+        more = {f"{side}.norm.{part}" for side in ("encoder", "decoder") for part in ("weight", "bias")}
+        assert not unknown and set(missing) <= more, (missing, unknown)  # the norms that only it has start as they are
 
     def embed(self, tokens_BL: Tensor) -> Tensor:
         x_BLD = nn.functional.embedding(tokens_BL, self.logits_weight) * self.logits_weight.shape[1] ** 0.5

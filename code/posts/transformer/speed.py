@@ -49,15 +49,13 @@ def compare(config: Config, model: Transformer, tokenizer: Tokenizer, arrays: Ar
     torch.set_num_threads(1)
     numbers = tokenizer.get_vocab()
     vocabulary = sorted(numbers, key=numbers.__getitem__)
-    steps = batches(config, tokenizer, arrays, speed_training.WARM + config.timed_steps)
-    rows = speed_training.measure(config, model, steps)
     asked = to_translate(config, tokenizer, arrays, config.timed_sentences)
     search = Search(config.beam, 0.0, config.longer)
-    with tempfile.TemporaryDirectory() as folder:
-        rows += speed_decoding.measure(
-            config.searches, model, vocabulary, asked, search, config.timed_rounds, Path(folder)
-        )
-    return rows
+    with tempfile.TemporaryDirectory() as folder:  # first of all: what cannot be compared is told before hours pass
+        searches = speed_decoding.contestants_of(config.searches, model, vocabulary, asked, search, Path(folder))
+        steps = batches(config, tokenizer, arrays, speed_training.WARM + config.timed_steps)
+        rows = speed_training.measure(config, model, steps)
+        return rows + speed_decoding.measure(searches, asked, config.timed_rounds)
 
 
 def measure(run: Run) -> list[dict[str, Any]]:

@@ -105,7 +105,8 @@ def contestants_of(
     search: Search,
     folder: Path,
 ) -> dict[str, Contestant]:
-    """Those that are asked for. Raises LockstepError for a name that is none."""
+    """Those that are asked for. Raises LockstepError for a name that is none, where ours is not among them, and where
+    one needs a package that is not installed."""
     makers: dict[str, Callable[[], Contestant]] = {
         OURS: lambda: searching(steps_of(model), batches, search),
         "whole prefix": lambda: searching(whole_prefix_of(model), batches, search),
@@ -115,23 +116,20 @@ def contestants_of(
     for name in names:
         if name not in makers:
             raise LockstepError(f'no search is called "{name}"{nearest(name, makers)}')
-    return {name: makers[name]() for name in names}
+    if OURS not in names:
+        raise LockstepError(f'the searches {", ".join(names)} are compared with "{OURS}": name it among them')
+    try:
+        return {name: makers[name]() for name in names}
+    except ModuleNotFoundError as error:
+        raise LockstepError(f'a search needs {error.name}, not installed here: pip install -e ".[compare]"') from None
 
 
-def measure(
-    names: Sequence[str],
-    model: Transformer,
-    vocabulary: list[str],
-    batches: list[Tensor],
-    search: Search,
-    rounds: int,
-    folder: Path,
-) -> list[dict[str, Any]]:
-    """A row for each search on every batch in turn: sentences a second, its time over ours, and agreement with ours.
+def measure(contestants: dict[str, Contestant], batches: list[Tensor], rounds: int) -> list[dict[str, Any]]:
+    """A row for each search: sentences a second, its time over ours, and agreement with ours in percent.
 
-    Raises LockstepError where translations differ from ours so much that the times could not be compared.
+    A round is every batch by every search in turn; both times are medians over the rounds. Raises LockstepError where
+    translations differ from ours so much that the times could not be compared.
     """
-    contestants = contestants_of(names, model, vocabulary, batches, search, folder)
     found = {name: [search_of(i) for i in range(len(batches))] for name, search_of in contestants.items()}  # and warm
     same = {name: identical(found[name], found[OURS]) for name in contestants}
     for name, share in same.items():
@@ -142,19 +140,15 @@ def measure(
             )
     times = seconds(contestants, len(batches), rounds)
     sentences = sum(map(len, batches))
-    rows = []
-    for name in contestants:
-        taken = [times[name, i] for i in range(len(batches))]
-        ratios = [their / our for i, each in enumerate(taken) for their, our in zip(each, times[OURS, i], strict=True)]
-        rows.append(
-            {
-                "search": name,
-                "sentences_a_second": sentences / sum(map(statistics.median, taken)),
-                "search_ratio": statistics.median(ratios),
-                "identical": 100 * same[name],
-            }
-        )
-    return rows
+    return [
+        {
+            "search": name,
+            "sentences_a_second": sentences / statistics.median(taken),
+            "search_ratio": statistics.median(their / our for their, our in zip(taken, times[OURS], strict=True)),
+            "identical": 100 * same[name],
+        }
+        for name, taken in times.items()
+    ]
 
 
 def identical(found: list[Found], others: list[Found]) -> float:
@@ -163,15 +157,18 @@ def identical(found: list[Found], others: list[Found]) -> float:
     return sum(one == two for one, two in pairs) / len(pairs)
 
 
-def seconds(contestants: dict[str, Contestant], batches: int, rounds: int) -> dict[tuple[str, int], list[float]]:
-    """Of each contestant on each batch, a value a round; who is first changes from batch to batch."""
+def seconds(contestants: dict[str, Contestant], batches: int, rounds: int) -> dict[str, list[float]]:
+    """Of each contestant on all batches together, a value a round.
+
+    Who is first changes from batch to batch, and on a batch from round to round.
+    """
     names = list(contestants)
-    times: dict[tuple[str, int], list[float]] = {}
+    times = {name: [0.0] * rounds for name in names}
     for turn in range(rounds * batches):
-        number = turn % batches
-        first = turn % len(names)
+        now, number = divmod(turn, batches)
+        first = (now + number) % len(names)
         for name in names[first:] + names[:first]:
             started = time.perf_counter()
             contestants[name](number)
-            times.setdefault((name, number), []).append(time.perf_counter() - started)
+            times[name][now] += time.perf_counter() - started
     return times

@@ -30,6 +30,7 @@ from posts.transformer.experiment import Config, transformer
 from posts.transformer.model import Transformer
 from posts.transformer.speed import batches, compare
 from posts.transformer.train import MasterAdam, batch_loss, build, learning_rate
+from safetensors import SafetensorError
 from tokenizers import Tokenizer
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -77,7 +78,10 @@ def given(weights: Path) -> Trained:
             raise LockstepError(
                 f"there is no file {path}: --weights takes a file of weights with subwords.json beside it"
             )
-    return Trained(load(Config(), weights), read_subwords(subwords), f"the file {weights.name}")
+    try:
+        return Trained(load(Config(), weights), read_subwords(subwords), f"the file {weights.name}")
+    except (ValueError, SafetensorError) as error:
+        raise LockstepError(f"{weights} does not hold weights of the post's model: {error}") from None
 
 
 def trained_here(config: Config, arrays: Arrays) -> Trained:
@@ -93,6 +97,13 @@ def trained_here(config: Config, arrays: Arrays) -> Trained:
         if update % 50 == 0:
             print(f"a short training: update {update} of {SHORT}, loss {float(loss.detach()):.2f}", file=sys.stderr)
     return Trained(model.float().eval(), tokenizer, f"a training of {SHORT} updates, made for this")
+
+
+def positive(text: str) -> int:
+    """A whole number from 1 on. Raises ArgumentTypeError."""
+    if not text.isascii() or not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"expected a whole number from 1 on, not {text}")
+    return int(text)
 
 
 def show(rows: list[dict[str, Any]]) -> None:
@@ -111,20 +122,19 @@ def show(rows: list[dict[str, Any]]) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--steps", type=int, default=Config.timed_steps, help="steps of each model and precision")
-    parser.add_argument("--sentences", type=int, default=Config.timed_sentences, help="sentences to translate")
-    parser.add_argument("--rounds", type=int, default=Config.timed_rounds, help="how often they are translated")
+    parser.add_argument("--steps", type=positive, default=Config.timed_steps, help="steps of each model and precision")
+    parser.add_argument("--sentences", type=positive, default=Config.timed_sentences, help="sentences to translate")
+    parser.add_argument("--rounds", type=positive, default=Config.timed_rounds, help="how often they are translated")
     parser.add_argument("--weights", type=Path, help="a file of weights, with subwords.json beside it")
     asked = parser.parse_args()
     config = replace(Config(), timed_steps=asked.steps, timed_sentences=asked.sentences, timed_rounds=asked.rounds)
     load_at_start = round(os.getloadavg()[0], 2)
-    name, arrays = data()
     try:
-        trained = given(asked.weights) if asked.weights else published() or trained_here(config, arrays)
+        trained = given(asked.weights) if asked.weights else published()
+        name, arrays = data()
+        trained = trained or trained_here(config, arrays)
         print(f"weights: {trained.origin}; sentences: {name}", file=sys.stderr)
         rows = compare(config, trained.model, trained.tokenizer, arrays)
-    except ModuleNotFoundError as error:
-        raise SystemExit(f'{error.name} is not installed here: pip install -e ".[compare]"') from None
     except LockstepError as error:
         raise SystemExit(str(error)) from None
     record: dict[str, Any] = {

@@ -190,9 +190,13 @@ def faked(directory, config=SMALL, **options) -> FakeRun:
     return FakeRun(directory, config, made_captions.load(), **options)
 
 
+RUNS: list[FakeRun] = []  # of this module, in order
+
+
 def trained(directory, **how) -> tuple[dict[str, Tensor], list[dict[str, float]]]:
     directory.mkdir(exist_ok=True)
-    (row,) = fit(faked(directory, **how))  # pyright: ignore
+    RUNS.append(faked(directory, **how))
+    (row,) = fit(RUNS[-1])  # pyright: ignore
     kept = load_file(directory / "averaged.safetensors")
     return kept | {f"{name} last": t for name, t in load_file(directory / "last.safetensors").items()}, row
 
@@ -229,11 +233,27 @@ def test_a_resumed_training_is_the_uninterrupted_one(tmp_path):
     assert load_file(tmp_path / "parts" / "checkpoint")["place"].tolist()[-1] == 2  # in the midst of what is averaged
     parts, resumed = trained(tmp_path / "parts")
     assert equal(whole, parts) and row == resumed
+    curve, *_, again = (run.tables.get("curve.csv") for run in RUNS[-4:])
+    assert repr(curve) == repr(again), "an output of the same bytes"
 
 
 def test_a_loss_that_is_not_finite_fails_the_run(tmp_path):
     with pytest.raises(RunFailed, match="update 4 ends with losses"):
         trained(tmp_path / "x", config=replace(SMALL, peak_rate=1e30, precision="fp32"))
+
+
+@pytest.mark.parametrize(
+    "changed, message",
+    [
+        ({"averaged": 0}, "averaged is 0 and average_every 2"),
+        ({"average_every": 4}, "the last 4 checkpoints do not lie within 12 updates"),
+        ({"dropout": 1.0}, "dropout is 1.0: expected a share from 0 to below 1"),
+    ],
+)
+def test_settings_that_cannot_be_trained_with_fail_before_the_first_update(tmp_path, changed, message):
+    with pytest.raises(RunFailed, match=message):
+        trained(tmp_path / "x", config=replace(SMALL, **changed))
+    assert not list((tmp_path / "x").glob("*.safetensors"))
 
 
 def test_the_settings_describe_the_model():

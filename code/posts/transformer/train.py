@@ -135,8 +135,7 @@ class MasterAdam:
         for i, master in enumerate(self.masters):
             master.copy_(tensors[f"master.{i}"])
             self.adam.state[master] = {
-                name: tensors[f"{name}.{i}"].to("cpu" if name == "step" else master.device)
-                for name in ("step", "exp_avg", "exp_avg_sq")
+                name: tensors[f"{name}.{i}"].to(master.device) for name in ("step", "exp_avg", "exp_avg_sq")
             }
         self.publish()
 
@@ -207,6 +206,13 @@ def fit(run: Run) -> list[dict[str, Any]]:
 def optimise(run: Run, model: nn.Module, pairs: Pairs, validation: list[Batch]) -> list[dict[str, Any]]:
     """The loop of `fit`, for any model that maps source and shifted target to states and states to logits."""
     config = run.config
+    if not 1 <= config.averaged * config.average_every <= config.updates:
+        run.fail(
+            f"averaged is {config.averaged} and average_every {config.average_every}: the last {config.averaged} "
+            f"checkpoints do not lie within {config.updates} updates"
+        )
+    if not 0 <= config.dropout < 1:
+        run.fail(f"dropout is {config.dropout}: expected a share from 0 to below 1")
     torch.set_num_threads(1)  # the same sums in the same order on any number of cores
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     model.to(device)
@@ -270,5 +276,5 @@ def restore(
     for i, total in enumerate(average.sums):
         total.copy_(tensors[f"sum.{i}"])
     rng.set_state(tensors["rng"])
-    curve.extend(tensors["curve"].tolist())
+    curve.extend([int(update), *others] for update, *others in tensors["curve"].tolist())
     return tuple(tensors["place"].tolist())

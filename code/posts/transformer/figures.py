@@ -8,16 +8,10 @@ from typing import TYPE_CHECKING, Any
 from lockstep.figures import PALETTE, figure
 
 from posts.transformer.evaluate import LENGTHS, SPLITS
+from posts.transformer.tables import NAMES
 
 if TYPE_CHECKING:
     from lockstep.run import Input, Run
-
-TITLES = {
-    "val": "validation",
-    "test_2016_flickr": "test 2016",
-    "test_2017_flickr": "test 2017",
-    "test_2017_mscoco": "MSCOCO",
-}
 
 
 def draw(run: Run) -> dict[str, Any]:
@@ -101,7 +95,7 @@ def draw_lengths(run: Run, scored: list[Input]) -> None:
                 axes.plot(
                     places, seed, color=colour, linestyle="", marker="o", markersize=2.5, alpha=0.6, label="_seed"
                 )
-            axes.plot(places, mean(heights), color=colour, linewidth=1.4, marker="D", markersize=4, label=TITLES[split])
+            axes.plot(places, mean(heights), color=colour, linewidth=1.4, marker="D", markersize=4, label=NAMES[split])
         axes.set_xticks(range(len(names)), names)
         axes.legend(ncols=2)
         axes.set_xlabel("words of the English sentence")

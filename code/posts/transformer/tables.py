@@ -11,7 +11,7 @@ NAMES = {
     "val": "validation",
     "test_2016_flickr": "test 2016",
     "test_2017_flickr": "test 2017",
-    "test_2017_mscoco": "test MSCOCO",
+    "test_2017_mscoco": "MSCOCO",
 }
 MAIN = {"weights": "averaged", "search": "beam"}
 WAYS_SHOWN = {"last checkpoint": {"weights": "last", "search": "beam"}, "mean of ten": MAIN}

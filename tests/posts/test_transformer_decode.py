@@ -188,3 +188,5 @@ def test_a_text_longer_than_the_table_of_positions_is_cut_and_translated():
     found = translate(steps_of(model), tokenizer, texts, search, rows=4, longest=40)
     alone = [translate(steps_of(model), tokenizer, [text], search, rows=4, longest=40)[0] for text in texts]
     assert found == alone and len(found[0]) > 0
+    with pytest.raises(ValueError, match="longest is 40 and longer 39: at least 41 are needed"):
+        translate(steps_of(model), tokenizer, texts, Search(2, longer=39), rows=4, longest=40)

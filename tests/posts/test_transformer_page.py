@@ -174,7 +174,7 @@ def test_what_is_typed_is_translated_and_what_is_unknown_is_told(browser, site, 
         found.get_by_label("English caption").fill("   ")
         page.keyboard.press("Enter")
         expect(found.locator(".written")).to_have_text(before)
-        assert found.get_by_label("English caption").get_attribute("maxlength") == "200"
+        assert found.get_by_label("English caption").get_attribute("maxlength") == "220"
         expect(found.locator(".written")).to_have_role("status")
 
 

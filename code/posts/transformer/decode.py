@@ -25,7 +25,7 @@ class Search:
     """Section 6.1: hypotheses side by side, the exponent of the length penalty, and by how many tokens a translation
     may be longer than its source."""
 
-    width: int = 4
+    width: int
     alpha: float = 1.0
     longer: int = 50
 
@@ -185,8 +185,11 @@ def translate(
     """Texts to translations: by beam search, or greedily where the width is 1.
 
     A text is cut where its translation could be longer than `longest` tokens, for which the model has positions. At
-    most `rows` hypotheses are searched side by side; that changes the time and not the translations.
+    most `rows` hypotheses are searched side by side; that changes the time and not the translations. Raises ValueError
+    where no position is left for a source.
     """
+    if longest <= search.longer + 1:
+        raise ValueError(f"longest is {longest} and longer {search.longer}: at least {search.longer + 2} are needed")
     coded = encode(tokenizer, texts, longest - search.longer)
     order = sorted(range(len(coded)), key=lambda i: len(coded[i]))
     translations = [""] * len(coded)

@@ -43,7 +43,7 @@ const whole = (numbers, ...shape) => new Tensor("int32", Int32Array.from(numbers
 /** The best hypothesis: its tokens, score and maps, and both sides as text. */
 async function translate({ text }) {
   const { layers, heads, d_k, end, longest, longer, unknown } = settings;
-  const source = [...subwords.encode(text).slice(0, longest - 1), end];
+  const source = [...subwords.encode(text).slice(0, longest - longer - 1), end];
   const memory = await encoder.run({ source: whole(source, 1, source.length) });
   let [keys, values] = [0, 1].map(() => new Tensor("float32", new Float32Array(0), [layers, 1, heads, 0, d_k]));
   const step = async (tokens, parents) => {

@@ -128,7 +128,7 @@ def bleu4(translations: Sequence[str], references: Sequence[str]) -> BLEUScore:
     return scorer.corpus_score(moses(translations, "de"), [moses(references, "de")])
 
 
-def tokens(texts: Sequence[str]) -> int:
+def count_tokens(texts: Sequence[str]) -> int:
     return sum(len(line.split()) for line in moses(texts, "de"))
 
 
@@ -162,7 +162,7 @@ def scores_of(made: Input, split: str, references: Sequence[str]) -> list[dict[s
         whole = bleu4(found, references)
         measured |= {"bleu4": whole.score, "brevity_penalty": whole.bp}
         measured["unpenalised_bleu4"] = whole.score / whole.bp if whole.bp else 0.0
-        measured["relative_length"] = 100 * tokens(found) / tokens(references)
+        measured["relative_length"] = 100 * count_tokens(found) / count_tokens(references)
         rows.append({"split": split, "weights": weights, "search": search} | measured)
     return rows
 

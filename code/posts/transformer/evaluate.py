@@ -132,6 +132,19 @@ def count_tokens(texts: Sequence[str]) -> int:
     return sum(len(line.split()) for line in moses(texts, "de"))
 
 
+def rates(found: Sequence[str], references: Sequence[str]) -> dict[str, float]:
+    """The three scores, BLEU4's penalty for brevity and what it would be without, and the length in percent."""
+    whole = bleu4(found, references)
+    return {
+        "bleu": bleu(found, references),
+        "chrf": chrf(found, references),
+        "bleu4": whole.score,
+        "brevity_penalty": whole.bp,
+        "unpenalised_bleu4": whole.score / whole.bp if whole.bp else 0.0,
+        "relative_length": 100 * count_tokens(found) / count_tokens(references),
+    }
+
+
 def score(run: Run) -> list[dict[str, Any]]:
     """Scores and length of every way on every split, then BLEU of the main way by the length of the source."""
     return score_on(run, SPLITS)
@@ -157,12 +170,7 @@ def scores_of(made: Input, split: str, references: Sequence[str]) -> list[dict[s
     lines = made.csv(f"{split}.csv", text=True)
     rows = []
     for way, (weights, search) in WAYS.items():
-        found = [line[way] for line in lines]
-        measured = {"bleu": bleu(found, references), "chrf": chrf(found, references)}
-        whole = bleu4(found, references)
-        measured |= {"bleu4": whole.score, "brevity_penalty": whole.bp}
-        measured["unpenalised_bleu4"] = whole.score / whole.bp if whole.bp else 0.0
-        measured["relative_length"] = 100 * count_tokens(found) / count_tokens(references)
+        measured = rates([line[way] for line in lines], references)
         rows.append({"split": split, "weights": weights, "search": search} | measured)
     return rows
 

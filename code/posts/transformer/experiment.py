@@ -39,6 +39,7 @@ class Config:
     report_every: int = 250
     beam: int = 5
     length_penalty: float = 1.0
+    exponents: tuple[float, ...] = (0.6, 0.8, 1.0, 1.2, 1.4, 1.6, 1.8, 2.0, 2.5, 3.0)
     longer: int = 50
     decode_rows: int = 500
     farthest: int = 12
@@ -62,6 +63,7 @@ transformer = Experiment(
         Metric("bleu4", digits=2, better="higher", title="BLEU4, lower-cased tokens"),
         Metric("brevity_penalty", digits=3, better="higher", title="factor of BLEU4 for translations that are short"),
         Metric("unpenalised_bleu4", digits=2, better="higher", title="BLEU4 over its penalty for brevity"),
+        Metric("chosen_exponent", digits=1, title="exponent of the length penalty with the best BLEU4 on validation"),
         Metric("chrf", digits=2, better="higher", title="chrF"),
         Metric("relative_length", unit="%", digits=1, title="tokens of the translations, of those of the human ones"),
         Metric("chrf_of_sentence", digits=0, better="higher", title="chrF of one sentence"),
@@ -92,7 +94,7 @@ transformer = Experiment(
         "config": {"vocabulary": 120, "layers": 1, "d_model": 32, "d_ff": 32, "heads": 2, "d_k": 16, "dropout": 0.1}
         | {"batch_tokens": 512, "updates": 24, "warmup": 8, "peak_rate": 0.01}
         | {"averaged": 3, "average_every": 2, "keep_every": 12, "report_every": 12}
-        | {"beam": 3, "longer": 4, "units": 24, "farthest": 4, "path_sentences": 3}
+        | {"beam": 3, "exponents": (1.0, 2.0), "longer": 4, "units": 24, "farthest": 4, "path_sentences": 3}
         | {"timed_steps": 2, "timed_sentences": 4, "timed_rounds": 1, "searches": ("ours", "whole prefix")},
         "data": {"captions": made_captions},
         "grid": {"row": ["base", "heads-1"]},
@@ -103,6 +105,7 @@ transformer = Experiment(
 train = transformer.stage("train:fit", seed=range(3))
 translations = transformer.stage("evaluate:write", name="translations", each=train)
 scores = transformer.stage("evaluate:score", name="scores", each=translations)
+lengths = transformer.stage("lengths:choose", each=train)
 growth = transformer.stage("evaluate:follow", name="growth", each=train)
 paths = transformer.stage("paths:walk", each=train)
 errors = transformer.stage("errors:count", each=translations)

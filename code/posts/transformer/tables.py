@@ -15,6 +15,7 @@ NAMES = {
 }
 MAIN = {"weights": "averaged", "search": "beam"}
 WAYS_SHOWN = {"last checkpoint": {"weights": "last", "search": "beam"}, "mean of ten": MAIN}
+EXPONENTS = ("0.6", "0.8", "1", "1.2", "1.4", "1.6", "1.8", "2", "2.5", "3")  # the config’s, as rows name them
 DTYPES = ("bf16", "fp32")
 PARTS = (  # of a training step, as `speed_training.LABELS` tells them apart
     *("attention", "feed-forward", "sums and normalisations", "embeddings and positions", "dropout"),
@@ -26,22 +27,40 @@ def reported_and_reproduced(measured, reported):
     """BLEU4 of lower-cased tokens on the test sentences of 2016, reported and reproduced."""
     at = {"split": "test_2016_flickr"}
     published, margin = reported("bleu4", **at), reported.margin("bleu4")
-    ours = measured("bleu4", stage="scores", **at, **MAIN)
-    differences = [value - published.value for value in ours.values.values()]
-    inside = compare(differences, margin).verdict == "equivalent"
-    below = compare([difference + margin for difference in differences]).verdict == "less"
-    above = compare([difference - margin for difference in differences]).verdict == "greater"
-    verdict = "reproduced" if inside else "below" if below else "above" if above else "undecided"
+    named = {
+        "tiny Transformer, text only": measured("bleu4", stage="scores", **at, **MAIN),
+        "the same, exponent of the length chosen": measured("bleu4", stage="lengths", exponent="chosen", **at),
+    }
+    rows = []
+    for model, ours in named.items():
+        differences = [value - published.value for value in ours.values.values()]
+        inside = compare(differences, margin).verdict == "equivalent"
+        below = compare([difference + margin for difference in differences]).verdict == "less"
+        above = compare([difference - margin for difference in differences]).verdict == "greater"
+        rows.append(
+            {
+                "model": model,
+                "reported": published,
+                "ours": ours,
+                "n": str(len(differences)),
+                "difference": f"{compare(differences).mean:+.2f}".replace("-", "−"),
+                "margin": f"± {margin:g}",
+                "verdict": "reproduced" if inside else "below" if below else "above" if above else "undecided",
+            }
+        )
+    return rows
+
+
+def exponents_of_the_length(measured, reported):
+    """Validation sentences under each exponent of the length penalty: BLEU4, its penalty for brevity, and the length
+    in percent of the human translations; the last line is what each training would choose."""
     return [
-        {
-            "model": "tiny Transformer, text only",
-            "reported": published,
-            "ours": ours,
-            "n": str(len(differences)),
-            "difference": f"{compare(differences).mean:+.2f}".replace("-", "−"),
-            "margin": f"± {margin:g}",
-            "verdict": verdict,
+        {"exponent": measured("chosen_exponent", exponent="chosen") if exponent == "chosen" else exponent}
+        | {
+            title: measured(metric, stage="lengths", split="val", exponent=exponent)
+            for title, metric in (("BLEU4", "bleu4"), ("penalty", "brevity_penalty"), ("length", "relative_length"))
         }
+        for exponent in (*EXPONENTS, "chosen")
     ]
 
 
@@ -226,6 +245,7 @@ def searches(measured, reported):
 
 TABLES = (
     reported_and_reproduced,
+    exponents_of_the_length,
     scores_by_split,
     recipe,
     rules_of_thumb,

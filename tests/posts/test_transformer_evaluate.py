@@ -11,6 +11,7 @@ import pytest
 import torch
 from fakerun import FakeRun
 from lockstep.catalogue import multi30k
+from posts.transformer import lengths
 from posts.transformer.captions import made_captions
 from posts.transformer.data import read_subwords, sentences, train_subwords
 from posts.transformer.decode import Search, steps_of, translate
@@ -23,10 +24,13 @@ from posts.transformer.evaluate import (
     follow,
     load,
     moses,
+    rates,
     scores_of,
     write,
 )
 from posts.transformer.experiment import Config
+from posts.transformer.lengths import choose
+from posts.transformer.tables import EXPONENTS
 from posts.transformer.train import build, halved
 from safetensors.torch import save_file
 
@@ -170,3 +174,40 @@ def test_growth_follows_each_checkpoint_that_was_kept_by_greedy_search(trained):
 
 def test_there_is_a_split_to_choose_by_and_three_to_report():
     assert SPLITS[0] == "val" and all(split.startswith("test_") for split in SPLITS[1:])
+
+
+def test_each_exponent_is_judged_on_validation_sentences_by_its_own_translations(trained):
+    trained.config = replace(trained.config, exponents=(1.5, 1.0))
+    rows = choose(trained)
+    tried = {row["exponent"]: row for row in rows if row.get("split") == "val"}
+    assert list(tried) == ["1", "1.5", "chosen"]
+    tokenizer, begin = (
+        read_subwords(trained.directory / "subwords.json"),
+        steps_of(load(trained.config, trained.directory / "averaged.safetensors")),
+    )
+    source, wanted = (sentences(trained.arrays, f"val_{language}") for language in ("en", "de"))
+    for exponent in (1.0, 1.5):
+        found = translate(begin, tokenizer, source, Search(3, exponent, 8), rows=500, longest=64)
+        row = tried[f"{exponent:g}"]
+        assert {name: row[name] for name in rates(found, wanted)} == pytest.approx(rates(found, wanted))
+
+
+def test_tests_are_translated_by_the_exponent_that_is_best_on_validation_and_by_no_other(trained, monkeypatch):
+    trained.config = replace(trained.config, exponents=(2.0, 1.0, 3.0, 0.5))
+    asked, scores = [], {0.5: 30.0, 1.0: 40.0, 2.0: 40.0, 3.0: 20.0}
+
+    def translating(begin, tokenizer, texts, search, **sizes):
+        asked.append((len(texts), search.alpha))
+        return [f"{search.alpha}"] * len(texts)
+
+    monkeypatch.setattr(lengths, "translate", translating)
+    monkeypatch.setattr(lengths, "rates", lambda found, references: {"bleu4": scores[float(found[0])]})
+    rows = choose(trained)
+    assert rows[-1] == {"exponent": "chosen", "chosen_exponent": 1.0}, "of two that are as good the smaller"
+    sizes = {split: len(sentences(trained.arrays, f"{split}_en")) for split in SPLITS}
+    assert asked == [(sizes["val"], alpha) for alpha in sorted(scores)] + [(sizes[s], 1.0) for s in SPLITS[1:]]
+    assert [row["split"] for row in rows if row["exponent"] == "chosen" and "split" in row] == list(SPLITS)
+
+
+def test_the_table_of_exponents_has_all_that_are_tried():
+    assert tuple(f"{exponent:g}" for exponent in Config().exponents) == EXPONENTS

@@ -39,7 +39,7 @@ def test_bleu_is_the_geometric_mean_of_clipped_precisions():
     found, wanted = ["the cat sat on the mat today"], ["the cat sat on the mat"]
     precisions = 6 / 7 * 5 / 6 * 4 / 5 * 3 / 4
     assert bleu(found, wanted) == pytest.approx(100 * precisions**0.25)
-    capital = bleu4(["The cat sat on the mat today"], wanted)
+    capital = bleu4(moses(["The cat sat on the mat today"], "de"), wanted)
     assert capital.score == pytest.approx(100 * precisions**0.25)  # case is ignored
     assert bleu(["The Cat sat on the mat today"], wanted) < bleu(found, wanted)  # and here it is not
     assert chrf(wanted, wanted) == 100 > chrf(found, wanted) > chrf(["dogs"], wanted)

@@ -123,25 +123,27 @@ def moses(texts: Sequence[str], language: str) -> list[str]:
 
 
 def bleu4(translations: Sequence[str], references: Sequence[str]) -> BLEUScore:
-    """BLEU of lower-cased tokens as `multi-bleu.perl` has it: `score`, 0 to 100, and `bp`, the penalty for brevity."""
+    """BLEU of tokens as `moses` leaves them, and as `multi-bleu.perl` has it: `score`, 0 to 100, and `bp`, the penalty
+    for brevity."""
     scorer = BLEU(tokenize="none", force=True)  # the tokens are ours: no warning that they look tokenised
-    return scorer.corpus_score(moses(translations, "de"), [moses(references, "de")])
-
-
-def count_tokens(texts: Sequence[str]) -> int:
-    return sum(len(line.split()) for line in moses(texts, "de"))
+    return scorer.corpus_score(translations, [references])
 
 
 def rates(found: Sequence[str], references: Sequence[str]) -> dict[str, float]:
     """The three scores, BLEU4's penalty for brevity and what it would be without, and the length in percent."""
+    running = {"bleu": bleu(found, references), "chrf": chrf(found, references)}
+    return running | token_rates(moses(found, "de"), moses(references, "de"))
+
+
+def token_rates(found: Sequence[str], references: Sequence[str]) -> dict[str, float]:
+    """BLEU4, its penalty for brevity and what it would be without, and the length in percent, of tokens as `moses`
+    leaves them."""
     whole = bleu4(found, references)
     return {
-        "bleu": bleu(found, references),
-        "chrf": chrf(found, references),
         "bleu4": whole.score,
         "brevity_penalty": whole.bp,
         "unpenalised_bleu4": whole.score / whole.bp if whole.bp else 0.0,
-        "relative_length": 100 * count_tokens(found) / count_tokens(references),
+        "relative_length": 100 * whole.sys_len / whole.ref_len,
     }
 
 

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -178,10 +179,13 @@ def build(config: Config, vocabulary: int, rng: torch.Generator) -> Transformer:
     )
 
 
-def prepare(run: Run) -> tuple[Tokenizer, Pairs, list[Batch]]:
-    """The subwords, the training pairs, and the validation pairs in batches. The subwords become an artefact."""
+def prepare(run: Run, read: Callable[..., list[str]] = sentences) -> tuple[Tokenizer, Pairs, list[Batch]]:
+    """The subwords, the training pairs, and the validation pairs in batches. The subwords become an artefact.
+
+    `read` gives the lines of a text of the data set, by its name.
+    """
     config, arrays = run.config, run.data("captions")
-    texts = {name: sentences(arrays, name) for name in ("train_en", "train_de", "val_en", "val_de")}
+    texts = {name: read(arrays, name) for name in ("train_en", "train_de", "val_en", "val_de")}
     tokenizer = train_subwords(texts["train_en"] + texts["train_de"], config.vocabulary)
     run.artefact("subwords.json").write_text(tokenizer.to_str(), encoding="utf-8")
     coded = {name: encode(tokenizer, text, config.longest) for name, text in texts.items()}

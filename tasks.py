@@ -37,6 +37,7 @@ RUN = {
     "force": "run again what is fresh",
     "profile": "published or smoke",
     "seed": SEED,
+    "where": "only runs where a key has this value: KEY=VALUE (repeatable)",
     "out": "keep the runs in a folder, for merge into another clone",
     "on": ON,
     "budget": BUDGET,
@@ -68,11 +69,12 @@ def why(context: Context, target: str = "") -> None:
     _do(lambda: cli.why(target))
 
 
-@task(iterable=["seed"], help={"target": TARGET} | RUN)
+@task(iterable=["seed", "where"], help={"target": TARGET} | RUN)
 def run(
     context: Context,
     target: str,
     seed: list[str],
+    where: list[str],
     force: bool = False,
     profile: str = "published",
     out: str = "",
@@ -80,7 +82,7 @@ def run(
     budget: str = "",
 ) -> None:
     """Run a post's stages, or one of them."""
-    _do(lambda: cli.run(target, force, profile, _seeds(seed), out, on, budget))
+    _do(lambda: cli.run(target, force, profile, _seeds(seed), out, on, budget, where))
 
 
 @task(iterable=["seed"], help={"target": TARGET, "profile": "published or smoke", "seed": SEED, "on": ON})
@@ -182,16 +184,17 @@ def _stage_task(slug: str, stage: str) -> Task:  # type: ignore[type-arg]
     def body(
         context: Context,
         seed: list[str],
+        where: list[str],
         force: bool = False,
         profile: str = "published",
         out: str = "",
         on: str = "here",
         budget: str = "",
     ) -> None:
-        _do(lambda: cli.run(f"{slug}.{stage}", force, profile, _seeds(seed), out, on, budget))
+        _do(lambda: cli.run(f"{slug}.{stage}", force, profile, _seeds(seed), out, on, budget, where))
 
     body.__doc__ = f"Run the stage {stage} of {slug}, and what it needs."
-    return task(body, name=stage, iterable=["seed"], help=RUN)
+    return task(body, name=stage, iterable=["seed", "where"], help=RUN)
 
 
 def _posts(namespace: Collection) -> None:

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from lockstep.errors import CheckFailed, LockstepError
+from lockstep.errors import CheckFailed, LockstepError, nearest
 from lockstep.project import Post, Project
 
 PROFILES = ["published", "smoke"]
@@ -45,12 +45,17 @@ def parser() -> argparse.ArgumentParser:
     one = command("why", "why runs are stale, and what hangs on them", lambda a: why(a.target))
     one.add_argument("target", nargs="?", default="", metavar="SLUG[.STAGE]")
     one = command(
-        "run", "run stages of a post", lambda a: run(a.target, a.force, a.profile, a.seed, a.out, a.on, a.budget)
+        "run",
+        "run stages of a post",
+        lambda a: run(a.target, a.force, a.profile, a.seed, a.out, a.on, a.budget, a.where),
     )
     _target(one)
     one.add_argument("--force", action="store_true", help="run again what is fresh")
     _profile(one)
     _seed(one)
+    one.add_argument(
+        "--where", action="append", metavar="KEY=VALUE", help="only runs where a key has this value (repeatable)"
+    )
     one.add_argument("--out", default="", metavar="DIR", help="keep the runs in a folder, for merge into another clone")
     _budget(one)
     _on(one)
@@ -188,6 +193,7 @@ def run(
     out: str = "",
     on: str = "here",
     budget: str = "",
+    where: Sequence[str] | None = None,
 ) -> None:
     from lockstep.build import refresh, smoke
     from lockstep.build import run as run_selected
@@ -199,26 +205,43 @@ def run(
     project, limit = Project.find(), seconds(budget)
     slug, stages = _split(project, target)
     post = project.post(slug)
-    if profile == "smoke" and (seeds or out or budget or on != "here"):
-        raise LockstepError(
-            "the smoke profile keeps nothing and takes seconds: leave --seed, --out, --budget and --on out"
-        )
+    if profile == "smoke" and (seeds or where or out or budget or on != "here"):
+        raise LockstepError("the smoke profile keeps nothing and takes seconds: only --force goes with it")
     _has_seeds(post, stages, seeds or ())
-    selection = Selection(frozenset(stages) if stages else None, force, frozenset(seeds) if seeds else None)
+    selection = Selection(
+        frozenset(stages) if stages else None,
+        force,
+        frozenset(seeds) if seeds else None,
+        where=tuple(_point(post, stages, text) for text in where or ()),
+    )
     if profile == "smoke":
         for line in smoke(post, selection):
             print(line.stage, line.keys, line.rows)
         return
-    where = Profile.elsewhere(post, Path(out).resolve()) if out else Profile.published(post)
+    made = Profile.elsewhere(post, Path(out).resolve()) if out else Profile.published(post)
     if limit is not None:
-        selection, _ = within(limit, where.post, selection)
-    if run_selected(where, selection, named(on)) == 0:
-        states = [s for s in Freshness.of(where.post).all() if not stages or s.stage.name in stages]
+        selection, _ = within(limit, made.post, selection)
+    if run_selected(made, selection, named(on)) == 0:
+        states = [s for s in Freshness.of(made.post).all() if not stages or s.stage.name in stages]
         print(f"{target}: nothing to run, {sum(s.kind == 'fresh' for s in states)} runs are fresh")
-    for line in left_out(Freshness.of(where.post), selection):
+    for line in left_out(Freshness.of(made.post), selection):
         print(line, file=sys.stderr)
     if not out:
         refresh(post)
+
+
+def _point(post: Post, stages: list[str] | None, text: str) -> tuple[str, str]:
+    """`KEY=VALUE`, which some run of these stages must have. Raises LockstepError."""
+    key, equals, value = text.partition("=")
+    if not equals:
+        raise LockstepError(f'"{text}" is no place in a grid: write KEY=VALUE')
+    points = [keys for name in stages or post.experiment.stages for keys in post.experiment.stages[name].points()]
+    target = ".".join([post.slug, *(stages or [])])
+    if key not in (known := {name for keys in points for name in keys}):
+        raise LockstepError(f'{target} has no key "{key}"{nearest(key, known)}')
+    if value not in (values := {str(keys[key]) for keys in points if key in keys}):
+        raise LockstepError(f'{target} has no {key} "{value}"{nearest(value, values)}')
+    return key, value
 
 
 def _has_seeds(post: Post, stages: list[str] | None, seeds: Sequence[int]) -> None:

@@ -17,12 +17,18 @@ Identity = tuple[str, str]
 
 @dataclass(frozen=True)
 class Selection:
-    """Stages by name (None: all) with all that they read; only runs at these seeds; only these runs."""
+    """Stages by name (None: all) with all that they read; only runs at these seeds, and where keys have these values as
+    text; only these runs."""
 
     stages: frozenset[str] | None = None
     force: bool = False
     seeds: frozenset[int] | None = None
     only: frozenset[Identity] | None = None
+    where: tuple[tuple[str, str], ...] = ()
+
+    def holds(self, keys: Keys) -> bool:
+        """Is a run of a selected stage among those where keys have the wanted values?"""
+        return all(name in keys and str(keys[name]) == value for name, value in self.where)
 
 
 ALL = Selection()
@@ -35,7 +41,7 @@ def identity(stage: Stage, keys: Keys) -> Identity:
 def plan(freshness: Freshness, selection: Selection = ALL) -> list[State]:
     """The runs to make, upstream first. A failed run is final unless forced."""
     names = set(freshness.experiment.stages if selection.stages is None else selection.stages)
-    needed = _needed(freshness, names, selection.seeds)
+    needed = _needed(freshness, names, selection)
     return [
         state
         for state in freshness.all()
@@ -48,7 +54,7 @@ def plan(freshness: Freshness, selection: Selection = ALL) -> list[State]:
 def _forced(state: State, names: set[str], selection: Selection) -> bool:
     """Is this run made again although it is fresh? What a selected run reads at other seeds is not."""
     at = selection.seeds is None or state.keys.get("seed", None) in {None, *selection.seeds}
-    return selection.force and at and state.stage.name in names
+    return selection.force and at and state.stage.name in names and selection.holds(state.keys)
 
 
 def left_out(freshness: Freshness, selection: Selection) -> list[str]:
@@ -56,9 +62,9 @@ def left_out(freshness: Freshness, selection: Selection) -> list[str]:
     if selection.seeds is None:
         return []
     names = set(freshness.experiment.stages if selection.stages is None else selection.stages)
-    needed, lines = _needed(freshness, names, selection.seeds), []
+    needed, lines = _needed(freshness, names, selection), []
     for state in freshness.all():
-        here = state.keys.get("seed", None) in {None, *selection.seeds} and state.stage.name in names
+        here = _forced(state, names, replace(selection, force=True))
         if not here or state.kind not in ("stale", "missing") or identity(state.stage, state.keys) in needed:
             continue
         for other in map(lambda point: freshness.state(*point), upstream(state.stage, state.keys)):
@@ -76,13 +82,14 @@ def upstream(stage: Stage, keys: Keys) -> Iterator[tuple[Stage, Keys]]:
         yield other, other_keys
 
 
-def _needed(freshness: Freshness, names: set[str], seeds: frozenset[int] | None) -> set[Identity]:
+def _needed(freshness: Freshness, names: set[str], selection: Selection) -> set[Identity]:
     """The selected runs and everything that they read.
 
     Where seeds are selected, a run that reads runs at other seeds waits until those are fresh; of a stage without
     seeds, a run that needs no run besides.
     """
     found: set[Identity] = set()
+    seeds = selection.seeds
 
     def add(stage: Stage, keys: Keys) -> None:
         if identity(stage, keys) not in found:
@@ -95,7 +102,7 @@ def _needed(freshness: Freshness, names: set[str], seeds: frozenset[int] | None)
         return any(freshness.state(*point).kind != "fresh" for point in others)
 
     for stage in freshness.experiment.stages.values():
-        for keys in stage.points() if stage.name in names else ():
+        for keys in filter(selection.holds, stage.points() if stage.name in names else ()):
             if seeds is None or (keys.get("seed") in seeds and not waits(stage, keys, seeds)):
                 add(stage, keys)
             elif "seed" not in keys:
@@ -133,8 +140,8 @@ def absent(post: Post, states: Iterable[State], fetch: Callable[[str], Path | No
                 continue
             missed = [n for n in then.get(key, {}) if n in line.artefacts and fetch(line.artefacts[n]) is None]
             if missed:
-                seed = f" --seed {keys['seed']}" if "seed" in keys else ""
-                again = f"lockstep run {post.slug}.{stage.name}{seed} --force"
+                at = "".join(f" --seed {v}" if name == "seed" else f" --where {name}={v}" for name, v in keys.items())
+                again = f"lockstep run {post.slug}.{stage.name}{at} --force"
                 what = f'"{missed[0]}" of {describe(stage.name, keys)}'
                 gone[key] = f"{state.name} reads {what}, which is not at hand: {again}"
     return list(gone.values())

@@ -241,8 +241,8 @@ def test_a_budget_counts_the_runs_that_were_asked_for(project):
     assert "3 runs do not fit" in lockstep(project, "run", "mini.evaluate", "--budget", "5s").stderr
 
 
-@pytest.mark.parametrize("option", ["--seed=0", "--budget=1h", "--on=local:2", "--out=there"])
+@pytest.mark.parametrize("option", ["--seed=0", "--budget=1h", "--on=local:2", "--out=there", "--where=seed=1"])
 def test_the_smoke_profile_refuses_what_it_would_ignore(project, option):
     done = lockstep(project, "run", "mini", "--profile", "smoke", option)
     assert done.returncode == 1
-    assert "leave --seed, --out, --budget and --on out" in done.stderr
+    assert "only --force goes with it" in done.stderr

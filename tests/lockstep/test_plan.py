@@ -145,3 +145,26 @@ def test_an_artefact_that_a_run_will_miss_is_told_before_anything_runs(project):
     assert f"  {told}{again}" in lockstep(project, "run", "mini.evaluate").stderr
     assert lockstep(project, *again.split()[1:]).returncode == 0
     assert told not in lockstep(project, "status").stderr
+
+
+def test_one_place_of_a_grid_runs_with_what_it_reads_and_nothing_else(tmp_path):
+    root = create(tmp_path)
+    edit(root, "code/posts/mini/experiment.py", "seed=range(3))", "seed=range(2), scale=[2.0, 3.0])")
+    done = lockstep(root, "run", "mini.evaluate", "--seed", "1", "--where", "scale=3.0")
+    assert made(done.stderr) == ["train (seed=1, scale=3.0)", "evaluate (seed=1, scale=3.0)"]
+    done = lockstep(root, "run", "mini.train", "--where", "scale=3.0", "--where", "seed=1", "--force")
+    assert made(done.stderr) == ["train (seed=1, scale=3.0)"]
+
+
+@pytest.mark.parametrize(
+    ("asked", "told"),
+    [
+        ("scal=3.0", 'no key "scal"'),
+        ("seed=7", 'mini.train has no seed "7"; known: 0, 1, 2'),
+        ("seed", "write KEY=VALUE"),
+    ],
+)
+def test_a_place_that_no_grid_has_is_an_error(project, asked, told):
+    done = lockstep(project, "run", "mini.train", "--where", asked)
+    assert done.returncode == 1
+    assert told in done.stderr

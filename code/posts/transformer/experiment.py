@@ -12,7 +12,7 @@ from posts.transformer.tables import MAIN, TABLES
 
 @dataclass(frozen=True)
 class Config:
-    """One training run and its evaluation: Wu et al.'s recipe for this data, at half their updates."""
+    """One training run and its evaluation: Wu et al.'s recipe for this data."""
 
     vocabulary: int = 9700
     longest: int = 256
@@ -26,7 +26,7 @@ class Config:
     tied: bool = True
     smoothing: float = 0.1
     batch_tokens: int = 8192
-    updates: int = 4000
+    updates: int = 8000
     warmup: int = 2000
     peak_rate: float = 0.005
     beta1: float = 0.9

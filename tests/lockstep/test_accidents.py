@@ -6,7 +6,9 @@ import subprocess
 
 import pytest
 from lockstep import ledger, runner
+from lockstep.errors import LockstepError
 from lockstep.project import Project
+from lockstep.site.citations import Bibliography
 from mini import edit, lockstep
 
 PROSE, PAPER = "content/mini/index.md", "content/mini/paper.toml"
@@ -246,3 +248,21 @@ def test_the_smoke_profile_refuses_what_it_would_ignore(project, option):
     done = lockstep(project, "run", "mini", "--profile", "smoke", option)
     assert done.returncode == 1
     assert "only --force goes with it" in done.stderr
+
+
+def test_citations_of_two_pages_have_places_of_their_own(tmp_path):
+    (tmp_path / "references.bib").write_text("@misc{one2014,\n author = {Ann One},\n title = {T},\n year = {2014}\n}\n")
+    works = Bibliography.read(tmp_path / "references.bib")
+    first, second = (works.cite(["one2014"], [], page) for page in ("here", "there"))
+    assert 'id="here-citation-1"' in first
+    assert 'id="there-citation-1"' in second
+    assert "popover" not in works.cite(["one2014"], [])
+
+
+@pytest.mark.parametrize("missing", ["author", "year"])
+def test_a_reference_without_author_or_year_is_named(tmp_path, missing):
+    lines = {"author": "author = {Ann One}", "title": "title = {T}", "year": "year = {2014}"}
+    kept = ",\n ".join(line for name, line in lines.items() if name != missing)
+    (tmp_path / "references.bib").write_text(f"@misc{{one2014,\n {kept}\n}}\n")
+    with pytest.raises(LockstepError, match=f'"one2014" in references.bib has no {missing}'):
+        Bibliography.read(tmp_path / "references.bib").cite(["one2014"], [])

@@ -69,6 +69,7 @@ transformer = Experiment(
         Metric("chrf_of_sentence", digits=0, better="higher", title="chrF of one sentence"),
         Metric("bleu_of_length", digits=1, better="higher", title="BLEU of sources of like length"),
         Metric("validation_bleu", digits=2, better="higher", title="BLEU, validation, greedy"),
+        Metric("stopping_update", digits=0, title="update at which the recipe’s rule ends the training"),
         Metric("gradient", digits=3, title="gradient between positions, as a share of the one at distance 1"),
         Metric("right", unit="%", digits=1, better="higher", title="right by the rule of thumb"),
         Metric("cases", digits=0, title="cases"),
@@ -107,6 +108,7 @@ translations = transformer.stage("evaluate:write", name="translations", each=tra
 scores = transformer.stage("evaluate:score", name="scores", each=translations)
 lengths = transformer.stage("lengths:choose", each=train)
 growth = transformer.stage("evaluate:follow", name="growth", each=train)
+stopping = transformer.stage("stopping:stop", name="stopping", each=train)
 paths = transformer.stage("paths:walk", each=train)
 errors = transformer.stage("errors:count", each=translations)
 examples = transformer.stage("errors:show", name="examples", each=translations)

@@ -1,4 +1,4 @@
-"""The colophon of a post: what ran, where and how long, what was accepted, what is younger than the runs it judges."""
+"""The colophon of a post: what ran, where and how long, on which data, under which margins, and what was accepted."""
 
 from __future__ import annotations
 
@@ -30,7 +30,20 @@ def colophon(resolver: Resolver) -> dict[str, Any]:
     if not stages:
         return {}
     shown = {"stages": stages, "hardware": list(hardware), "versions": versions}
+    shown |= {"data": _data(resolver), "margins": _margins(resolver)}
     return shown | {"accepted": _accepted(resolver), "changed": _younger(resolver)}
+
+
+def _data(resolver: Resolver) -> list[dict[str, str]]:
+    """Datasets that state a licence: name, licence, and their official home or ""."""
+    stated = [each for each in resolver.freshness.experiment.data.values() if getattr(each, "licence", "")]
+    return [{"name": each.name, "licence": each.licence, "home": getattr(each, "home", "")} for each in stated]
+
+
+def _margins(resolver: Resolver) -> list[dict[str, str]]:
+    """Margins of paper.toml: name, value, and why this much counts as no difference."""
+    margins = resolver.post.paper.margin
+    return [{"name": name, "value": f"{each.value:g}", "reason": each.reason} for name, each in margins.items()]
 
 
 def _accepted(resolver: Resolver) -> list[dict[str, Any]]:

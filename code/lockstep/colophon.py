@@ -47,12 +47,21 @@ def _margins(resolver: Resolver) -> list[dict[str, str]]:
 
 
 def _accepted(resolver: Resolver) -> list[dict[str, Any]]:
-    """Runs that were accepted without running again, by reason."""
-    found: dict[str, list[str]] = {}
+    """Runs that were accepted without running again, by reason: each by name, or of a stage with many their number."""
+    found: dict[str, dict[str, list[str]]] = {}
     for state in resolver.freshness.all():
         if state.accepted:
-            found.setdefault(state.accepted.reason, []).append(state.name)
-    return [{"reason": reason, "runs": names} for reason, names in found.items()]
+            found.setdefault(state.accepted.reason, {}).setdefault(state.stage.name, []).append(state.name)
+    return [{"reason": reason, "runs": _counted(stages)} for reason, stages in found.items()]
+
+
+def _counted(stages: dict[str, list[str]]) -> list[str]:
+    few = 3
+    return [
+        text
+        for stage, names in stages.items()
+        for text in (names if len(names) <= few else [f"{stage} ({len(names)} runs)"])
+    ]
 
 
 def _younger(resolver: Resolver) -> list[dict[str, Any]]:

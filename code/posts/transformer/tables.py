@@ -55,7 +55,7 @@ def exponents_of_the_length(measured, reported):
     """Validation sentences under each exponent of the length penalty: BLEU4, its penalty for brevity, and the length
     in percent of the human translations; the last line is what each training would choose."""
     return [
-        {"exponent": measured("chosen_exponent", exponent="chosen") if exponent == "chosen" else exponent}
+        {"exponent": exponent}
         | {
             title: measured(metric, stage="lengths", split="val", exponent=exponent)
             for title, metric in (("BLEU4", "bleu4"), ("penalty", "brevity_penalty"), ("length", "relative_length"))

@@ -174,7 +174,7 @@ def averaging_is_undecided_on_the_test(measured):
 
 @transformer.claim("undecided")
 def averaging_is_undecided(measured):
-    """Whether the mean of the checkpoints beats the last one in validation BLEU under a beam, three runs do not tell."""
+    """Whether the mean of checkpoints beats the last one in validation BLEU under a beam, three runs do not tell."""
     at = {"stage": "scores", "split": "val", "search": "beam"}
     return measured("bleu", weights="averaged", **at), measured("bleu", weights="last", **at)
 

@@ -136,6 +136,8 @@ draw_costs = transformer.stage(
 draw = transformer.stage("figures:draw", over=[train, growth, scores, row_paths, recurrent_paths])
 demo = transformer.stage("demo:publish", over=[train])
 
+SPRINT = {"split": "val", "weights": "last", "search": "beam"}  # how the rows of the short schedule are scored
+
 
 @transformer.claim("less")
 def below_the_published_value(measured, reported):
@@ -191,6 +193,27 @@ def a_beam_helps(measured):
     """With averaged weights beam search reaches a higher validation BLEU than greedy search."""
     at = {"stage": "scores", "split": "val", "weights": "averaged"}
     return measured("bleu", search="beam", **at), measured("bleu", search="greedy", **at)
+
+
+@transformer.claim("undecided")
+def a_beam_is_undecided_for_the_last_checkpoint(measured):
+    """Whether beam search beats greedy search in validation BLEU of the last checkpoint, three runs do not tell."""
+    at = {"stage": "scores", "split": "val", "weights": "last"}
+    return measured("bleu", search="beam", **at), measured("bleu", search="greedy", **at)
+
+
+@transformer.claim("greater")
+def averaging_helps_greedy_search_on_the_test(measured):
+    """Searched greedily, the mean of the checkpoints has a higher BLEU on the test sentences of 2016 than the last."""
+    at = {"stage": "scores", "split": "test_2016_flickr", "search": "greedy"}
+    return measured("bleu", weights="averaged", **at), measured("bleu", weights="last", **at)
+
+
+@transformer.claim("undecided")
+def the_chosen_exponent_is_undecided_on_validation(measured):
+    """Whether the exponent with the best validation BLEU4 is ahead of the recipe's there, three runs do not tell."""
+    at = {"stage": "lengths", "split": "val"}
+    return measured("bleu4", exponent="chosen", **at), measured("bleu4", exponent="1", **at)
 
 
 @transformer.claim("less")
@@ -317,6 +340,28 @@ def few_subwords_cost_much(measured):
 def the_rival_is_ahead_after_the_short_schedule(measured):
     """On the short schedule, the recurrent model is ahead of the base."""
     return measured("bleu_change", stage="ablation", row="recurrent"), 0
+
+
+@transformer.claim("greater")
+def the_rival_is_ahead_by_chrf(measured):
+    """On the short schedule, the recurrent model has a higher validation chrF than the base."""
+    return measured("chrf", stage="recurrent-scores", **SPRINT), measured(
+        "chrf", stage="row-scores", row=BASE, **SPRINT
+    )
+
+
+@transformer.claim("undecided")
+def the_rival_and_two_layers_are_undecided(measured):
+    """Whether the recurrent model is ahead of a Transformer of two layers on the short schedule is not decided."""
+    two = measured("bleu", stage="row-scores", row="layers-2", **SPRINT)
+    return measured("bleu", stage="recurrent-scores", **SPRINT), two
+
+
+@transformer.claim("undecided")
+def the_rival_and_no_dropout_are_undecided(measured):
+    """Whether the recurrent model is ahead of a Transformer without dropout on the short schedule is not decided."""
+    free = measured("bleu", stage="row-scores", row="dropout-0", **SPRINT)
+    return measured("bleu", stage="recurrent-scores", **SPRINT), free
 
 
 @transformer.claim("undecided")

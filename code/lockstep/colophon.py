@@ -1,4 +1,4 @@
-"""The colophon of a post: what ran, where and how long, what was accepted, what is younger than the runs it judges."""
+"""The colophon of a post: what ran, where and how long, on which data, under which margins, and what was accepted."""
 
 from __future__ import annotations
 
@@ -30,16 +30,38 @@ def colophon(resolver: Resolver) -> dict[str, Any]:
     if not stages:
         return {}
     shown = {"stages": stages, "hardware": list(hardware), "versions": versions}
+    shown |= {"data": _data(resolver), "margins": _margins(resolver)}
     return shown | {"accepted": _accepted(resolver), "changed": _younger(resolver)}
 
 
+def _data(resolver: Resolver) -> list[dict[str, str]]:
+    """Datasets that state a licence: name, licence, and their official home or ""."""
+    stated = [each for each in resolver.freshness.experiment.data.values() if getattr(each, "licence", "")]
+    return [{"name": each.name, "licence": each.licence, "home": getattr(each, "home", "")} for each in stated]
+
+
+def _margins(resolver: Resolver) -> list[dict[str, str]]:
+    """Margins of paper.toml: name, value, and why this much counts as no difference."""
+    margins = resolver.post.paper.margin
+    return [{"name": name, "value": f"{each.value:g}", "reason": each.reason} for name, each in margins.items()]
+
+
 def _accepted(resolver: Resolver) -> list[dict[str, Any]]:
-    """Runs that were accepted without running again, by reason."""
-    found: dict[str, list[str]] = {}
+    """Runs that were accepted without running again, by reason: each by name, or of a stage with many their number."""
+    found: dict[str, dict[str, list[str]]] = {}
     for state in resolver.freshness.all():
         if state.accepted:
-            found.setdefault(state.accepted.reason, []).append(state.name)
-    return [{"reason": reason, "runs": names} for reason, names in found.items()]
+            found.setdefault(state.accepted.reason, {}).setdefault(state.stage.name, []).append(state.name)
+    return [{"reason": reason, "runs": _counted(stages)} for reason, stages in found.items()]
+
+
+def _counted(stages: dict[str, list[str]]) -> list[str]:
+    few = 3
+    return [
+        text
+        for stage, names in stages.items()
+        for text in (names if len(names) <= few else [f"{stage} ({len(names)} runs)"])
+    ]
 
 
 def _younger(resolver: Resolver) -> list[dict[str, Any]]:

@@ -45,15 +45,18 @@ class Metric:
         return 0.5 * 10**-self.digits if self.tolerance is None else self.tolerance
 
     def format(self, value: float, interval: float | None = None) -> str:
-        """`8.61 ± 0.12 %`: rounded to the metric's digits, a true minus sign, thousands apart; `± 0` below them."""
-        text = self._round(value)
+        """`8.61 ± 0.12 %`: rounded to the metric's digits, a true minus sign, thousands apart.
+
+        An interval that they would show as 0 has one digit more, and is `± 0` below that.
+        """
+        text = self._round(value, self.digits)
         if interval is not None:
-            half = self._round(interval)
-            text += f" ± {half if any(c in '123456789' for c in half) else 0}"
+            halves = (self._round(interval, digits) for digits in (self.digits, self.digits + 1))
+            text += f" ± {next((half for half in halves if any(c in '123456789' for c in half)), 0)}"
         return text + (f" {self.unit}" if self.unit else "")
 
-    def _round(self, value: float) -> str:
-        return f"{value:z,.{self.digits}f}".replace("-", "−")  # z: no sign for what rounds to 0
+    def _round(self, value: float, digits: int) -> str:
+        return f"{value:z,.{digits}f}".replace("-", "−")  # z: no sign for what rounds to 0
 
 
 @dataclass(frozen=True, eq=False)

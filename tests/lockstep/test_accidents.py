@@ -266,3 +266,11 @@ def test_a_reference_without_author_or_year_is_named(tmp_path, missing):
     (tmp_path / "references.bib").write_text(f"@misc{{one2014,\n {kept}\n}}\n")
     with pytest.raises(LockstepError, match=f'"one2014" in references.bib has no {missing}'):
         Bibliography.read(tmp_path / "references.bib").cite(["one2014"], [])
+
+
+def test_a_form_feed_does_not_end_a_line_of_an_excerpt(project):
+    edit(project, "code/posts/mini/layers.py", "\n\n\nclass Net", "\n\x0c\n\nclass Net")
+    code = "from lockstep.project import Project; from lockstep.resolve import Resolver\n"
+    code += "from lockstep.excerpts import excerpt; post = Project.find().post('mini')\n"
+    code += "print(excerpt(post, Resolver.of(post).freshness, 'layers.py#Net')['source'])"
+    assert lockstep(project, code=code).stdout.startswith("class Net(Base):\n    bias = 0.5\n")

@@ -152,3 +152,23 @@ def test_out_leaves_the_ledger_alone_and_knows_what_is_recorded(project):
     assert (project / "content/mini/results/train.jsonl").read_bytes() == before
     made = [json.loads(line) for line in (project / "out/mini/results/train.jsonl").read_text().splitlines()]
     assert [line["keys"] for line in made] == [{"seed": 2}]
+
+
+def test_a_post_that_does_not_load_keeps_no_other_from_its_runs(elsewhere, empty):
+    """Two posts are brought; the first in order is broken here."""
+    for root in (elsewhere, empty):
+        for folder in ("code/posts", "content"):
+            shutil.copytree(root / folder / "mini", root / folder / "first")
+        for path in (root / "code/posts/first").rglob("*.py"):
+            path.write_text(path.read_text().replace("posts.mini", "posts.first").replace("mini = Exp", "first = Exp"))
+            path.write_text(path.read_text().replace("mini.", "first."))
+    out = make(elsewhere, "first.train", "--seed", "0")
+    make(elsewhere, "mini.train", "--seed", "0")
+    edit(empty, "code/posts/first/experiment.py", "first = Exp", "first == Exp")
+    done = lockstep(empty, "merge", str(out))
+    assert done.returncode == 1
+    assert done.stdout == "taken: mini.train (seed=0)\n"
+    assert "first: code/posts/first/experiment.py" in done.stderr
+    assert "Traceback" not in done.stderr
+    edit(empty, "code/posts/first/experiment.py", "first == Exp", "first = Exp")
+    assert "taken: first.train (seed=0)\n" in lockstep(empty, "merge", str(out)).stdout

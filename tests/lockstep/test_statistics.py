@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from lockstep.experiment import Metric
 from lockstep.statistics import compare, student_cdf, student_quantile, summarise
 from scipy import stats
 
@@ -57,3 +58,18 @@ def test_swapping_the_sides_swaps_the_verdict(differences):
     mirrored = {"greater": "less", "less": "greater", "undecided": "undecided"}
     assert compare([-d for d in differences]).verdict == mirrored[compare(differences).verdict]
     assert math.isclose(compare(differences).mean, math.fsum(differences) / len(differences), abs_tol=1e-9)
+
+
+@pytest.mark.parametrize(
+    "value, half, text",
+    [
+        (1234.567, 0.05, "1,234.57 ± 0.05 s"),
+        (-0.004, None, "0.00 s"),
+        (-2.5, 0.0, "−2.50 ± 0 s"),
+        (2.5, 0.004, "2.50 ± 0.004 s"),  # small is not none
+        (2.5, 0.0004, "2.50 ± 0 s"),
+        (2.5, 0.0051, "2.50 ± 0.01 s"),
+    ],
+)
+def test_values_and_intervals_are_written_to_the_metrics_digits(value, half, text):
+    assert Metric("time", unit="s", digits=2).format(value, half) == text

@@ -59,14 +59,16 @@ def seeds(*values: float) -> Values:
     ],
 )
 def test_a_number_is_reproduced_below_above_or_undecided(ours, verdict):
-    (row,) = reported_and_reproduced(lambda metric, **where: seeds(*ours), Reported())
-    assert row["verdict"] == verdict
-    assert row["n"] == "3"
+    by_stage = {"scores": seeds(*ours), "lengths": seeds(41.0, 41.0, 41.1, 41.0)}
+    row, longer = reported_and_reproduced(lambda metric, stage, **where: by_stage[stage], Reported())
+    assert (row["verdict"], row["n"]) == (verdict, "3")
+    assert (longer["verdict"], longer["n"]) == ("reproduced", "4"), "a row is judged by its own runs"
 
 
-def test_a_minus_is_a_minus():
-    (row,) = reported_and_reproduced(lambda metric, **where: seeds(38.1, 38.0, 37.9), Reported())
-    assert row["difference"] == "−3.00"
+def test_differences_are_written_out_with_what_one_more_run_may_differ():
+    for row in reported_and_reproduced(lambda metric, **where: seeds(38.1, 38.0, 37.9), Reported()):
+        assert row["difference"] == "−3.00"
+        assert row["one more run"] == "± 0.50"  # 4.303 · 0.1 · √(1 + 1/3)
 
 
 @pytest.mark.parametrize(

@@ -267,3 +267,14 @@ def test_an_artefact_that_the_post_publishes_is_at_hand_without_the_store(projec
     assert lockstep(project, "run", "mini.reader", "--force").returncode == 0
     (project / "content/mini/demo/weights.bin").unlink()
     assert "is not at hand" in lockstep(project, "run", "mini.reader", "--force").stderr
+
+
+def test_the_colophon_names_data_with_their_licence_and_what_counts_as_no_difference(project):
+    edit(project, "code/posts/mini/experiment.py", 'Made("line", make)', 'Made("line", make, "CC0 & free")')
+    with (project / "content/mini/paper.toml").open("a") as file:
+        file.write('\n[margin.score]\nvalue = 0.50\nreason = "Half a point <declared>."\n')
+    done = lockstep(project, "build", "--frozen")
+    assert done.returncode == 0, done.stderr
+    page = (project / "output/mini/index.html").read_text()
+    assert "<p>Data: line. Licence: CC0 &amp; free.</p>" in page
+    assert "<li><code>score</code>, 0.5. Half a point &lt;declared&gt;.</li>" in page

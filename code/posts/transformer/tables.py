@@ -3,7 +3,9 @@
 Each takes `measured` and `reported`, which find values of the ledger and of paper.toml, and returns rows of cells.
 """
 
-from lockstep.statistics import compare
+import math
+
+from lockstep.statistics import compare, deviation, student_quantile
 
 from posts.transformer.ablation import BASE, IN_THE_PAPER, RECURRENT_RATES, ROWS, ROWS_RUN, SAID
 
@@ -45,6 +47,7 @@ def reported_and_reproduced(measured, reported):
                 "ours": ours,
                 "n": str(len(differences)),
                 "difference": f"{compare(differences).mean:+.2f}".replace("-", "−"),
+                "one more run": f"± {of_one_more(differences):.2f}",
                 "margin": f"± {margin:g}",
                 "verdict": "reproduced" if inside else "below" if below else "above" if above else "undecided",
             }
@@ -52,15 +55,19 @@ def reported_and_reproduced(measured, reported):
     return rows
 
 
+def of_one_more(values) -> float:
+    """How far from the mean of these values one more of them may lie: half of its 95 % prediction interval."""
+    n = len(values)
+    return student_quantile(0.975, n - 1) * deviation(values) * math.sqrt(1 + 1 / n)
+
+
 def exponents_of_the_length(measured, reported):
-    """Validation sentences under each exponent of the length penalty: BLEU4, its penalty for brevity, and the length
-    in percent of the human translations; the last line is what each training would choose."""
+    """Validation sentences under each exponent of the length penalty: BLEU4, its penalty for brevity, the length in
+    percent of the human translations, and chrF; the last line is what each training would choose."""
+    shown = {"BLEU4": "bleu4", "penalty": "brevity_penalty", "length": "relative_length", "chrF": "chrf"}
     return [
-        {"exponent": measured("chosen_exponent", exponent="chosen") if exponent == "chosen" else exponent}
-        | {
-            title: measured(metric, stage="lengths", split="val", exponent=exponent)
-            for title, metric in (("BLEU4", "bleu4"), ("penalty", "brevity_penalty"), ("length", "relative_length"))
-        }
+        {"exponent": exponent}
+        | {title: measured(metric, stage="lengths", split="val", exponent=exponent) for title, metric in shown.items()}
         for exponent in (*EXPONENTS, "chosen")
     ]
 

@@ -59,10 +59,12 @@ def seeds(*values: float) -> Values:
     ],
 )
 def test_a_number_is_reproduced_below_above_or_undecided(ours, verdict):
-    by_stage = {"scores": seeds(*ours), "lengths": seeds(41.0, 41.0, 41.1, 41.0)}
-    row, longer = reported_and_reproduced(lambda metric, stage, **where: by_stage[stage], Reported())
+    others = seeds(41.0, 41.0, 41.1, 41.0)
+    by_stage = {"scores": seeds(*ours), "lowered-scores": seeds(31.0, 31.1), "lengths": others}
+    row, lowered, longer = reported_and_reproduced(lambda metric, stage, **where: by_stage[stage], Reported())
     assert (row["verdict"], row["n"]) == (verdict, "3")
-    assert (longer["verdict"], longer["n"]) == ("reproduced", "4"), "a row is judged by its own runs"
+    assert (lowered["verdict"], lowered["n"]) == ("below", "2"), "a row is judged by its own runs"
+    assert (longer["verdict"], longer["n"]) == ("reproduced", "4")
 
 
 def test_differences_are_written_out_with_what_one_more_run_may_differ():

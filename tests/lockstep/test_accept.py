@@ -4,6 +4,7 @@ import json
 import re
 
 import pytest
+from lockstep.colophon import _counted
 from mini import edit, lockstep
 
 RECORD = "content/mini/accepted.jsonl"
@@ -106,3 +107,8 @@ def test_a_damaged_record_is_named_with_its_line(stale):
     done = lockstep(stale, "check")
     assert done.returncode == 1
     assert "content/mini/accepted.jsonl:1: not a whole acceptance" in done.stderr
+
+
+def test_many_accepted_runs_of_a_stage_are_counted_and_few_are_named():
+    stages = {"train": ["train (seed=0)", "train (seed=1)", "train (seed=2)"], "rows": ["rows"] * 4}
+    assert _counted(stages) == ["train (seed=0)", "train (seed=1)", "train (seed=2)", "rows (4 runs)"]

@@ -278,3 +278,10 @@ def test_the_colophon_names_data_with_their_licence_and_what_counts_as_no_differ
     page = (project / "output/mini/index.html").read_text()
     assert "<p>Data: line. Licence: CC0 &amp; free.</p>" in page
     assert "<li><code>score</code>, 0.5. Half a point &lt;declared&gt;.</li>" in page
+
+
+def test_cells_of_a_column_of_numbers_stand_to_the_right_whatever_they_hold(project):
+    edit(project, "code/posts/mini/experiment.py", '"theirs", "score": reported("score")', '"theirs", "score": "none"')
+    assert lockstep(project, "build", "--frozen").returncode == 0
+    page = (project / "output/mini/index.html").read_text()
+    assert '<td>theirs</td><td class="numeric">none</td>' in page

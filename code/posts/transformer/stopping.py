@@ -15,10 +15,8 @@ def stopping(losses: Sequence[tuple[float, float]], patience: float) -> float:
     """The update at which a training ends that waits `patience` updates for a lower loss.
 
     `losses` are pairs of update and validation loss in order. The rule looks only where a loss was read; if it never
-    strikes, the last update is returned. Raises ValueError without a loss.
+    strikes, the last update is returned. There is at least one: training reads the loss after its last update.
     """
-    if not losses:
-        raise ValueError("no validation loss was read: keep report_every below updates")
     best, lowest = losses[0]
     for update, loss in losses:
         if loss < lowest:

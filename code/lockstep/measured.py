@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from typing import Any, NoReturn
 
 from lockstep.errors import QueryError, nearest
@@ -12,6 +11,8 @@ from lockstep.experiment import Experiment, Metric
 from lockstep.freshness import Freshness, State
 from lockstep.ledger import describe
 from lockstep.statistics import Summary, summarise
+
+NEAREST_KINDS = 6  # of the rows that a message lists
 
 
 def _no_truth(self: Any, *_: Any) -> NoReturn:
@@ -87,13 +88,13 @@ class Measurements:
                 raise QueryError(f'no row of "{metric}" has a key "{name}"{nearest(name, keys)}')
         matching = [(s, row) for s, row in rows if _matches({**row, "stage": s.stage.name}, where)]
         if not matching:
-            raise QueryError(f'no row of "{metric}" {self._lacking(rows, where)}; there are: {self._candidates(rows)}')
+            raise QueryError(self._missing(metric, rows, where))
         kinds = {tuple(pair for pair in sorted(self._keys_of(row).items()) if pair[0] != "seed") for _, row in matching}
         stages = {state.stage.name for state, _ in matching}
         seeds = [row.get("seed") for _, row in matching]
         if len(kinds) > 1 or len(stages) > 1 or len(set(seeds)) < len(seeds):
             raise QueryError(
-                f'"{metric}" is ambiguous, it matches different kinds of rows: {self._candidates(matching)}'
+                f'"{metric}" is ambiguous, it matches different kinds of rows: {self._candidates(matching, where)}'
             )
         values = {row.get("seed"): float(row[metric]) for _, row in matching}
         self._whole(matching[0][0])
@@ -137,23 +138,29 @@ class Measurements:
     def _keys_of(self, row: Mapping[str, Any]) -> dict[str, Any]:
         return keys_of(self.experiment, row)
 
-    def _lacking(self, rows: list[tuple[State, dict[str, Any]]], where: Mapping[str, Any]) -> str:
-        """What no row has of a selection that none matches: one of its values, or all of them together."""
+    def _missing(self, metric: str, rows: list[tuple[State, dict[str, Any]]], where: Mapping[str, Any]) -> str:
+        """Why no row matches: the stage is still to run, one value is in no row, or no row has all of them together."""
+        states = [state for state in self.freshness.all() if state.stage.name == where.get("stage")]
+        if states and not any(state.line for state in states):
+            return f"{states[0].stage.name} has not run yet: run lockstep build"
         for name, value in where.items():
             known = {str({**row, "stage": state.stage.name}.get(name, "")) for state, row in rows} - {""}
             if str(value) not in known:
-                close = get_close_matches(str(value), known, n=1)
-                return f"has {name}={value}" + (f' (did you mean "{close[0]}"?)' if close else "")
-        return "matches"
+                return f'no row of "{metric}" has {name}={value}{nearest(str(value), known)}'
+        return f'no row of "{metric}" matches; there are: {self._candidates(rows, where)}'
 
-    def _candidates(self, rows: list[tuple[State, dict[str, Any]]]) -> str:
-        """The kinds of rows, as queries; the stage is named where there is more than one."""
+    def _candidates(self, rows: list[tuple[State, dict[str, Any]]], where: Mapping[str, Any]) -> str:
+        """Kinds of rows, as queries, nearest to the selection first; the stage is named where there are several."""
         several = len({state.stage.name for state, _ in rows}) > 1
-        kinds = set()
+        shared: dict[str, int] = {}
         for state, row in rows:
             pairs = [f"{name}={row[name]}" for name in self._keys_of(row) if name != "seed"]
-            kinds.add("&".join([*([f"stage={state.stage.name}"] if several else []), *pairs]) or "(no keys)")
-        return "; ".join(sorted(kinds))
+            query = "&".join([*([f"stage={state.stage.name}"] if several else []), *pairs]) or "(no keys)"
+            known = {**row, "stage": state.stage.name}
+            shared[query] = sum(str(known.get(name)) == str(value) for name, value in where.items())
+        kinds = sorted(shared, key=lambda query: (-shared[query], query))
+        more = [f"{len(kinds) - NEAREST_KINDS} more"] if len(kinds) > NEAREST_KINDS else []
+        return "; ".join([*kinds[:NEAREST_KINDS], *more])
 
 
 def keys_of(experiment: Experiment, row: Mapping[str, Any]) -> dict[str, Any]:

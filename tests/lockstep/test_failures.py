@@ -21,10 +21,10 @@ FAILURES = {
     # what: (a line added to the prose, a part of the message)
     "unknown metric": ("[1](measured:scor)", 'there is no metric "scor"; did you mean "score"?'),
     "unknown key": ("[1](measured:score?sed=1)", 'has a key "sed"; did you mean "seed"?'),
-    "no such row": ("[1](measured:score?seed=9)", 'no row of "score" has seed=9; there are: '),
+    "no such row": ("[1](measured:score?seed=9)", 'no row of "score" has seed=9; known: 0, 1, 2'),
     "a misspelt value": (
         "[1](measured:score?stage=evaluat)",
-        'no row of "score" has stage=evaluat (did you mean "evaluate"?)',
+        'no row of "score" has stage=evaluat; did you mean "evaluate"?',
     ),
     "unknown post": ("[1](measured:minu/score)", 'there is no post "minu"; did you mean "mini"?'),
     "stale snapshot": ("[1.0](config:scale)", 'stale snapshot: the prose says "1.0", scale is "2"'),
@@ -169,6 +169,29 @@ def test_a_failure_elsewhere_says_what_is_wrong(project, what):
         assert done.returncode == 1
         assert message in done.stderr
         assert "Traceback" not in done.stderr
+
+
+def test_a_stage_that_never_ran_is_no_misspelt_one(project):
+    stage = 'score = mini.stage("evaluate:score", each=train)\n'
+    edit(project, POST, stage, stage + stage.replace("score =", "second =").replace("each", 'name="second", each'))
+    add(project, "[1](measured:score?stage=second)")
+    done = lockstep(project, "check")
+    assert done.returncode == 1
+    assert ": second has not run yet: run lockstep build" in done.stderr
+
+
+def test_of_many_kinds_of_rows_the_nearest_are_listed(project):
+    fold = '{"fold": fold, "part": "early" if fold < 4 else "late", "score": 1.0}'
+    source = project / "code/posts/mini/evaluate.py"
+    source.write_text(
+        f"def score(run):\n    return [{fold} for fold in range(8)]\n" + source.read_text().split("\n\n")[-1]
+    )
+    add(project, "[1](measured:score?fold=6&part=early)")
+    done = lockstep(project, "build", "--no-render")
+    assert done.returncode == 1
+    assert 'no row of "score" matches; there are: fold=0&part=early; fold=1&part=early; ' in done.stderr
+    assert "; fold=6&part=late; fold=4&part=late; 2 more\n" in done.stderr
+    assert '"score" is ambiguous, it matches different kinds of rows: fold=0&part=early; ' in done.stderr
 
 
 OPEN = """@mini.claim("undecided", margin="score")

@@ -47,7 +47,7 @@ def _margins(resolver: Resolver) -> list[dict[str, str]]:
 
 
 def _accepted(resolver: Resolver) -> list[dict[str, Any]]:
-    """Runs that were accepted without running again, by reason: each by name, or of a stage with many their number."""
+    """Runs that were accepted without running again, by reason: one of a stage by its name, several by their number."""
     found: dict[str, dict[str, list[str]]] = {}
     for state in resolver.freshness.all():
         if state.accepted:
@@ -56,12 +56,7 @@ def _accepted(resolver: Resolver) -> list[dict[str, Any]]:
 
 
 def _counted(stages: dict[str, list[str]]) -> list[str]:
-    few = 3
-    return [
-        text
-        for stage, names in stages.items()
-        for text in (names if len(names) <= few else [f"{stage} ({len(names)} runs)"])
-    ]
+    return [names[0] if len(names) == 1 else f"{stage} ({len(names)} runs)" for stage, names in stages.items()]
 
 
 def _younger(resolver: Resolver) -> list[dict[str, Any]]:

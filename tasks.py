@@ -33,11 +33,12 @@ def _seeds(given: list[str]) -> list[int]:
 TARGET, ON = "SLUG or SLUG.STAGE", "here, or local:N for N processes of this machine"
 BUDGET = "make only runs that fit into this time, cheapest first: 90s, 30m, 2h"
 SEED = "only runs at this seed (repeatable)"
+WHERE = "only runs where a key has this value: KEY=VALUE (repeatable)"
 RUN = {
     "force": "run again what is fresh",
     "profile": "published or smoke",
     "seed": SEED,
-    "where": "only runs where a key has this value: KEY=VALUE (repeatable)",
+    "where": WHERE,
     "out": "keep the runs in a folder, for merge into another clone",
     "on": ON,
     "budget": BUDGET,
@@ -85,10 +86,15 @@ def run(
     _do(lambda: cli.run(target, force, profile, _seeds(seed), out, on, budget, where))
 
 
-@task(iterable=["seed"], help={"target": TARGET, "profile": "published or smoke", "seed": SEED, "on": ON})
-def reproduce(context: Context, target: str, seed: list[str], profile: str = "published", on: str = "here") -> None:
+@task(
+    iterable=["seed", "where"],
+    help={"target": TARGET, "profile": "published or smoke", "seed": SEED, "where": WHERE, "on": ON},
+)
+def reproduce(
+    context: Context, target: str, seed: list[str], where: list[str], profile: str = "published", on: str = "here"
+) -> None:
     """Run recorded runs again, and report whether they came out the same (3 where that cannot be told)."""
-    _do(lambda: cli.reproduce(target, profile, _seeds(seed), on))
+    _do(lambda: cli.reproduce(target, profile, _seeds(seed), on, where))
 
 
 @task(help={"target": TARGET, "reason": "why no result can have changed; readers see it"})

@@ -8,9 +8,13 @@ import re
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from lockstep.errors import CheckFailed, LockstepError, nearest
 from lockstep.project import Post, Project
+
+if TYPE_CHECKING:
+    from lockstep.plan import Selection
 
 PROFILES = ["published", "smoke"]
 
@@ -53,20 +57,19 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument("--force", action="store_true", help="run again what is fresh")
     _profile(one)
     _seed(one)
-    one.add_argument(
-        "--where", action="append", metavar="KEY=VALUE", help="only runs where a key has this value (repeatable)"
-    )
+    _where(one)
     one.add_argument("--out", default="", metavar="DIR", help="keep the runs in a folder, for merge into another clone")
     _budget(one)
     _on(one)
     one = command(
         "reproduce",
         "run recorded runs again and say whether they came out the same",
-        lambda a: reproduce(a.target, a.profile, a.seed, a.on),
+        lambda a: reproduce(a.target, a.profile, a.seed, a.on, a.where),
     )
     _target(one)
     _profile(one)
     _seed(one)
+    _where(one)
     _on(one)
     one = command("accept", "let stale runs stand, for a reason that readers see", lambda a: accept(a.target, a.reason))
     _target(one)
@@ -91,6 +94,12 @@ def _profile(command: argparse.ArgumentParser) -> None:
 
 def _seed(command: argparse.ArgumentParser) -> None:
     command.add_argument("--seed", type=int, action="append", metavar="N", help="only runs at this seed (repeatable)")
+
+
+def _where(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--where", action="append", metavar="KEY=VALUE", help="only runs where a key has this value (repeatable)"
+    )
 
 
 def _budget(command: argparse.ArgumentParser) -> None:
@@ -199,7 +208,7 @@ def run(
     from lockstep.build import run as run_selected
     from lockstep.executors import named
     from lockstep.freshness import Freshness
-    from lockstep.plan import Selection, left_out, within
+    from lockstep.plan import left_out, within
     from lockstep.runner import Profile
 
     project, limit = Project.find(), seconds(budget)
@@ -207,13 +216,7 @@ def run(
     post = project.post(slug)
     if profile == "smoke" and (seeds or where or out or budget or on != "here"):
         raise LockstepError("the smoke profile keeps nothing and takes seconds: only --force goes with it")
-    _has_seeds(post, stages, seeds or ())
-    selection = Selection(
-        frozenset(stages) if stages else None,
-        force,
-        frozenset(seeds) if seeds else None,
-        where=tuple(_point(post, stages, text) for text in where or ()),
-    )
+    selection = _selection(post, stages, force, seeds, where)
     if profile == "smoke":
         for line in smoke(post, selection):
             print(line.stage, line.keys, line.rows)
@@ -228,6 +231,17 @@ def run(
         print(line, file=sys.stderr)
     if not out:
         refresh(post)
+
+
+def _selection(
+    post: Post, stages: list[str] | None, force: bool, seeds: Sequence[int] | None, where: Sequence[str] | None
+) -> Selection:
+    """The runs that are asked for. Raises LockstepError for a seed or a place that no run has."""
+    from lockstep.plan import Selection
+
+    _has_seeds(post, stages, seeds or ())
+    points = tuple(_point(post, stages, text) for text in where or ())
+    return Selection(frozenset(stages) if stages else None, force, frozenset(seeds) if seeds else None, where=points)
 
 
 def _point(post: Post, stages: list[str] | None, text: str) -> tuple[str, str]:
@@ -256,19 +270,27 @@ def _has_seeds(post: Post, stages: list[str] | None, seeds: Sequence[int]) -> No
         raise LockstepError(f"{'.'.join([post.slug, *(stages or [])])} has no seed {unknown[0]}: {there}")
 
 
-def reproduce(target: str, profile: str = "published", seeds: Sequence[int] | None = None, on: str = "here") -> int:
+def reproduce(
+    target: str,
+    profile: str = "published",
+    seeds: Sequence[int] | None = None,
+    on: str = "here",
+    where: Sequence[str] | None = None,
+) -> int:
     from lockstep.executors import named
     from lockstep.reproduce import EXIT, reproduce, reproduce_smoke
 
     project = Project.find()
     slug, stages = _split(project, target)
+    post = project.post(slug)
     if profile == "smoke":
-        if stages or seeds or on != "here":
-            raise LockstepError("the smoke profile reproduces a whole post, here: leave stage, seed and --on out")
-        report = reproduce_smoke(project.post(slug))
+        if stages or seeds or where or on != "here":
+            raise LockstepError(
+                "the smoke profile reproduces a whole post, here: leave stage, --seed, --where and --on out"
+            )
+        report = reproduce_smoke(post)
     else:
-        _has_seeds(project.post(slug), stages, seeds or ())
-        report = reproduce(project.post(slug), stages, frozenset(seeds) if seeds else None, named(on))
+        report = reproduce(post, _selection(post, stages, True, seeds, where), named(on))
     print("\n".join(report.markdown()))
     return EXIT[report.verdict]
 

@@ -10,11 +10,12 @@ from __future__ import annotations
 import json
 import tempfile
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from lockstep.canonical import canonical_json
+from lockstep.canonical import canonical_json, digest_value
 from lockstep.claims import Judgement, judge
 from lockstep.errors import LockstepError
 from lockstep.executors import Executor, here
@@ -23,7 +24,7 @@ from lockstep.freshness import Freshness
 from lockstep.ledger import Ledger, Line, describe
 from lockstep.machine import hardware
 from lockstep.measured import keys_of
-from lockstep.plan import Selection
+from lockstep.plan import ALL, Selection, plan
 from lockstep.project import Post
 from lockstep.runner import Profile, run_stages
 from lockstep.statistics import compare, summarise
@@ -62,13 +63,15 @@ class Compared:
 
 @dataclass
 class Report:
-    """What came out again. `claims` holds each claim with what the data of both sides together say now."""
+    """What came out again. `claims` holds each claim with what the data of both sides together say now; `unjudged`
+    tells of claims for which the record lacks a run, here as there."""
 
     post: Post
     what: str
     compared: list[Compared]
     claims: list[Judgement] = field(default_factory=list)
     failed: list[str] = field(default_factory=list)
+    unjudged: list[str] = field(default_factory=list)
     same: int = 0
     files: int = 0
 
@@ -100,6 +103,7 @@ class Report:
             says = f"{claim.comparison.verdict}: {claim.predicate}"
             yield f"| {claim.claim.name} | {claim.claim.verdict} | {says} | {'yes' if claim.holds else 'no'} |"
         yield from (f"\nFailed: {reason}" for reason in self.failed)
+        yield from (f"\nNot judged: {reason}" for reason in self.unjudged)
 
 
 def _shown(metric: Metric, values: list[float]) -> str:
@@ -107,33 +111,36 @@ def _shown(metric: Metric, values: list[float]) -> str:
     return metric.format(summary.mean, summary.half)
 
 
-def reproduce(post: Post, stages: list[str] | None, seeds: frozenset[int] | None, executor: Executor = here) -> Report:
+def reproduce(post: Post, selection: Selection = ALL, executor: Executor = here) -> Report:
     """Run recorded runs again, and compare. Raises LockstepError where the record is not of today's code."""
-    names = set(post.experiment.stages if stages is None else stages)
-    freshness = Freshness.of(post)
-    for state in freshness.all():
-        if state.stage.name in names and state.kind in ("stale", "missing"):
+    chosen = plan(Freshness.of(post), replace(selection, force=True))
+    for state in chosen:
+        if state.kind in ("stale", "missing"):
             reasons = "; ".join(state.reasons[:3])
             raise LockstepError(
                 f"{post.slug}.{state.name} is {state.kind} ({reasons}): there is no record of today's code to compare "
                 "with; run lockstep build first"
             )
-    names |= _not_at_hand(post, names)
+    recorded = [state.line for state in chosen if state.line]
+    if not recorded:
+        raise LockstepError(
+            f"no run of {', '.join(selection.stages or [post.slug])} is selected: nothing to make again"
+        )
+    recorded += _not_at_hand(post, recorded)
+    again = Selection(force=True, only=frozenset((line.stage, digest_value(line.keys)) for line in recorded))
     with tempfile.TemporaryDirectory(prefix="lockstep-reproduce-") as temporary:
         profile = Profile.elsewhere(post, Path(temporary))
-        lines = run_stages(profile, Selection(frozenset(names), force=True, seeds=seeds), executor)
-        if not lines:
-            raise LockstepError(f"no run of {', '.join(sorted(names))} is selected: nothing was made again")
+        lines = run_stages(profile, again, executor)
         what = f"{len(lines)} runs of {', '.join(dict.fromkeys(line.stage for line in lines))}, made again"
         report = compared(post, post.ledger, lines, what)
-        again = {line.stage for line in lines}
+        stages = {line.stage for line in lines}
         for name in post.experiment.claims:
             try:
                 judgement = judge(profile.post, Freshness.of(profile.post), name)
             except LockstepError as error:
-                report.failed.append(str(error))
+                (report.failed if _is_judged(post, name) else report.unjudged).append(str(error))
                 continue
-            if again & {line.stage for line in judgement.lines}:
+            if stages & {line.stage for line in judgement.lines}:
                 report.claims.append(judgement)
     return report
 
@@ -180,18 +187,23 @@ def compared(post: Post, recorded: Ledger, lines: list[Line], what: str) -> Repo
     return report
 
 
-def _not_at_hand(post: Post, names: set[str]) -> set[str]:
-    """Stages that must run again because an artefact that a run of `names` read is not in the store."""
-    needed, fetch = set[str](), Profile.published(post).fetch
-    for line in [line for name in names for line in post.ledger.of(name)]:
-        for entry in line.upstream:
-            source = post.ledger.get(entry["stage"], entry["keys"])
-            for part in entry["read"] if source else ():
-                digest = source.artefacts.get(part) if source else None
-                if digest and fetch(digest) is None:
-                    needed.add(entry["stage"])
-    more = needed - names
-    return more | _not_at_hand(post, more) if more else more
+def _is_judged(post: Post, claim: str) -> bool:
+    """Does the record hold all that a claim reads?"""
+    with suppress(LockstepError):
+        return bool(judge(post, Freshness.of(post), claim))
+    return False
+
+
+def _not_at_hand(post: Post, lines: list[Line]) -> list[Line]:
+    """Runs that must be made again because an artefact of theirs that a run of `lines` read is not in the store."""
+    needed, fetch = dict[tuple[str, str], Line](), Profile.published(post).fetch
+    for entry in [entry for line in lines for entry in line.upstream]:
+        source = post.ledger.get(entry["stage"], entry["keys"])
+        digests = [source.artefacts.get(part) for part in entry["read"]] if source else []
+        if source and source not in lines and any(digest and fetch(digest) is None for digest in digests):
+            needed[source.stage, digest_value(source.keys)] = source
+    more = list(needed.values())
+    return more + _not_at_hand(post, [*lines, *more]) if more else more
 
 
 def _key(experiment: Experiment, row: dict[str, Any]) -> str:

@@ -94,13 +94,31 @@ def test_the_smoke_profile_reproduces_itself_and_reads_nothing_published(project
     assert lockstep(project, "reproduce", "mini", "--profile", "smoke").returncode == 3
     refused = lockstep(project, "reproduce", "mini.train", "--profile", "smoke")
     assert refused.returncode == 1
-    assert "leave stage, seed and --on out" in refused.stderr
+    assert "leave stage, --seed, --where and --on out" in refused.stderr
 
 
 def test_a_selection_without_runs_reproduces_nothing(project):
     done = lockstep(project, "reproduce", "mini.train", "--seed", "99")
     assert done.returncode == 1
     assert "mini.train has no seed 99: there are 0, 1, 2" in done.stderr
+
+
+def test_one_place_of_a_grid_is_reproduced_whatever_became_of_the_others(noisy):
+    """A stale run elsewhere in the grid does not hinder; the upstream run whose artefact is gone is made as well."""
+    edit(noisy, "code/posts/mini/experiment.py", "seed=range(3)", "seed=range(4)")
+    for path in (noisy / ".lockstep/store").rglob("*"):
+        if path.is_file():
+            path.unlink()
+    done = lockstep(noisy, "reproduce", "mini.evaluate", "--where", "seed=1")
+    assert done.returncode == 0, done.stderr
+    assert "2 runs of train, evaluate" in done.stdout
+    assert 'Not judged: the claim "scores_are_positive": incomplete: the run evaluate (seed=3) is' in done.stdout
+    refused = lockstep(noisy, "reproduce", "mini.evaluate", "--where", "seed=3")
+    assert refused.returncode == 1
+    assert "mini.train (seed=3) is missing" in refused.stderr
+    unknown = lockstep(noisy, "reproduce", "mini.evaluate", "--where", "sede=1")
+    assert unknown.returncode == 1
+    assert 'mini.evaluate has no key "sede"; did you mean "seed"?' in unknown.stderr
 
 
 def test_a_stage_without_metrics_is_reproduced_by_its_files_alone(noisy):

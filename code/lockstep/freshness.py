@@ -16,7 +16,7 @@ from lockstep.canonical import digest_value
 from lockstep.errors import LockstepError
 from lockstep.experiment import Experiment, Keys, Stage
 from lockstep.fingerprint import fingerprint, plain
-from lockstep.ledger import Line, describe
+from lockstep.ledger import Identity, Line, describe, identity
 from lockstep.project import Post
 from lockstep.reach import Reach, reach
 
@@ -43,6 +43,10 @@ class State:
         return describe(self.stage.name, self.keys)
 
     @property
+    def identity(self) -> Identity:
+        return identity(self.stage.name, self.keys)
+
+    @property
     def cause(self) -> tuple[str, ...]:
         """What runs that are stale for the same reason share: what they read differs in nothing but its keys."""
         return (self.kind, *dict.fromkeys(_UPSTREAM_KEYS.sub(r"\1", reason) for reason in self.reasons))
@@ -54,7 +58,7 @@ class Freshness:
 
     post: Post
     pending: list[accept.Accepted] = field(default_factory=list)
-    _states: dict[tuple[str, str], State] = field(default_factory=dict)
+    _states: dict[Identity, State] = field(default_factory=dict)
 
     @classmethod
     def of(cls, post: Post) -> Freshness:
@@ -76,17 +80,16 @@ class Freshness:
         return [self.state(stage, keys) for stage in self.experiment.stages.values() for keys in stage.points()]
 
     def state(self, stage: Stage, keys: Keys) -> State:
-        identity = stage.name, digest_value(keys)
-        if identity not in self._states:
-            self._states[identity] = self._state(stage, keys)
-        return self._states[identity]
+        run = identity(stage.name, keys)
+        if run not in self._states:
+            self._states[run] = self._state(stage, keys)
+        return self._states[run]
 
     def retired(self) -> list[Line]:
         """Lines outside today's grids."""
-        wanted = {
-            (stage.name, digest_value(keys)) for stage in self.experiment.stages.values() for keys in stage.points()
-        }
-        return [line for line in self.post.ledger.lines.values() if (line.stage, digest_value(line.keys)) not in wanted]
+        stages = self.experiment.stages.values()
+        wanted = {identity(stage.name, keys) for stage in stages for keys in stage.points()}
+        return [line for line in self.post.ledger.lines.values() if line.identity not in wanted]
 
     def _state(self, stage: Stage, keys: Keys) -> State:
         line = self.post.ledger.get(stage.name, keys)
@@ -134,9 +137,9 @@ class Freshness:
 
     def upstream_now(self, stage: Stage, keys: Keys, line: Line) -> list[dict[str, Any]]:
         """What the run would record of its upstream runs today, reading of each what it read then."""
-        then = {(entry["stage"], digest_value(entry["keys"])): entry["read"] for entry in line.upstream}
+        then = {identity(entry["stage"], entry["keys"]): entry["read"] for entry in line.upstream}
         return [
-            upstream_entry(found, then.get((other.name, digest_value(other_keys)), {}))
+            upstream_entry(found, then.get(identity(other.name, other_keys), {}))
             for other, other_keys in stage.inputs_of(keys)
             if (found := self.post.ledger.get(other.name, other_keys)) is not None
         ]
@@ -155,11 +158,11 @@ class Freshness:
         return reasons + self._upstream_reasons(stage, keys, line)
 
     def _upstream_reasons(self, stage: Stage, keys: Keys, line: Line) -> list[str]:
-        then = {(entry["stage"], digest_value(entry["keys"])): entry for entry in line.upstream}
+        then = {identity(entry["stage"], entry["keys"]): entry for entry in line.upstream}
         reasons = []
         for other, other_keys in stage.inputs_of(keys):
             name = describe(other.name, other_keys)
-            entry = then.pop((other.name, digest_value(other_keys)), None)
+            entry = then.pop(identity(other.name, other_keys), None)
             state = self.state(other, other_keys)
             if entry is None:
                 reasons.append(f"upstream: {name} was not there")

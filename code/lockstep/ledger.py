@@ -20,6 +20,12 @@ from lockstep.errors import LedgerError, Problem
 from lockstep.files import write_whole
 
 VERSION = 1
+Identity = tuple[str, str]  # of a run: its stage, and its keys as canonical JSON
+
+
+def identity(stage: str, keys: Mapping[str, Any]) -> Identity:
+    """What tells a run from every other of its post."""
+    return stage, canonical_json(dict(keys))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,8 +50,8 @@ class Line:
     sum: str = ""
 
     @property
-    def identity(self) -> tuple[str, str]:
-        return self.stage, canonical_json(self.keys)
+    def identity(self) -> Identity:
+        return identity(self.stage, self.keys)
 
     def summed(self) -> Line:
         """The line with its checksum."""
@@ -76,12 +82,12 @@ class Provenance:
 class Ledger:
     """The lines of one post by stage and keys, and what is wrong with the files they came from."""
 
-    lines: dict[tuple[str, str], Line] = field(default_factory=dict)
-    places: dict[tuple[str, str], tuple[Path, int]] = field(default_factory=dict)
+    lines: dict[Identity, Line] = field(default_factory=dict)
+    places: dict[Identity, tuple[Path, int]] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
 
     def get(self, stage: str, keys: Mapping[str, Any]) -> Line | None:
-        return self.lines.get((stage, canonical_json(dict(keys))))
+        return self.lines.get(identity(stage, keys))
 
     def of(self, stage: str) -> Iterator[Line]:
         return (line for (name, _), line in self.lines.items() if name == stage)
@@ -167,19 +173,19 @@ def _texts(path: Path) -> Iterable[str]:
     return [text for text in path.read_text(encoding="utf-8").split("\n") if text.strip()] if path.exists() else []
 
 
-def _identity(text: str) -> tuple[str, str] | None:
+def _identity(text: str) -> Identity | None:
     try:
         raw = json.loads(text)
-        return raw["stage"], canonical_json(raw["keys"])
+        return identity(raw["stage"], raw["keys"])
     except (ValueError, KeyError, TypeError):
         return None  # a damaged line is kept for its owner to see
 
 
 def _sort_key(text: str) -> tuple[Any, ...]:
-    identity = _identity(text)
-    if identity is None:
+    known = _identity(text)
+    if known is None:
         return (1, [], text)
-    keys = json.loads(identity[1])
+    keys = json.loads(known[1])
     return (0, [(name, isinstance(value, str), str(value).rjust(24)) for name, value in sorted(keys.items())], text)
 
 

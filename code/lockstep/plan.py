@@ -6,13 +6,10 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from lockstep.canonical import digest_value
 from lockstep.experiment import Keys, Stage
 from lockstep.freshness import Freshness, State
-from lockstep.ledger import describe
+from lockstep.ledger import Identity, describe, identity
 from lockstep.project import Post
-
-Identity = tuple[str, str]
 
 
 @dataclass(frozen=True)
@@ -34,10 +31,6 @@ class Selection:
 ALL = Selection()
 
 
-def identity(stage: Stage, keys: Keys) -> Identity:
-    return stage.name, digest_value(keys)
-
-
 def plan(freshness: Freshness, selection: Selection = ALL) -> list[State]:
     """The runs to make, upstream first. A failed run is final unless forced."""
     names = set(freshness.experiment.stages if selection.stages is None else selection.stages)
@@ -45,7 +38,7 @@ def plan(freshness: Freshness, selection: Selection = ALL) -> list[State]:
     return [
         state
         for state in freshness.all()
-        if (key := identity(state.stage, state.keys)) in needed
+        if (key := state.identity) in needed
         and (selection.only is None or key in selection.only)
         and (state.kind in ("stale", "missing") or _forced(state, names, selection))
     ]
@@ -65,10 +58,10 @@ def left_out(freshness: Freshness, selection: Selection) -> list[str]:
     needed, lines = _needed(freshness, names, selection), []
     for state in freshness.all():
         here = _forced(state, names, replace(selection, force=True))
-        if not here or state.kind not in ("stale", "missing") or identity(state.stage, state.keys) in needed:
+        if not here or state.kind not in ("stale", "missing") or state.identity in needed:
             continue
         for other in map(lambda point: freshness.state(*point), upstream(state.stage, state.keys)):
-            if other.kind != "fresh" and identity(other.stage, other.keys) not in needed:
+            if other.kind != "fresh" and other.identity not in needed:
                 seed = f": add --seed {other.keys['seed']}" if "seed" in other.keys else ""
                 lines.append(f"left out: {state.name}, since it reads {other.name}, which is {other.kind}{seed}")
                 break
@@ -92,8 +85,8 @@ def _needed(freshness: Freshness, names: set[str], selection: Selection) -> set[
     seeds = selection.seeds
 
     def add(stage: Stage, keys: Keys) -> None:
-        if identity(stage, keys) not in found:
-            found.add(identity(stage, keys))
+        if identity(stage.name, keys) not in found:
+            found.add(identity(stage.name, keys))
             for other, other_keys in stage.inputs_of(keys):
                 add(other, other_keys)
 
@@ -106,8 +99,8 @@ def _needed(freshness: Freshness, names: set[str], selection: Selection) -> set[
             if seeds is None or (keys.get("seed") in seeds and not waits(stage, keys, seeds)):
                 add(stage, keys)
             elif "seed" not in keys:
-                inputs = stage.inputs_of(keys)
-                if all(identity(*point) in found or freshness.state(*point).kind == "fresh" for point in inputs):
+                inputs = [freshness.state(*point) for point in stage.inputs_of(keys)]
+                if all(state.identity in found or state.kind == "fresh" for state in inputs):
                     add(stage, keys)
     return found
 
@@ -130,12 +123,12 @@ def absent(post: Post, states: Iterable[State], fetch: Callable[[str], Path | No
     `fetch` finds an artefact by its digest. A line for each run that made one, with the command that makes it again.
     """
     states = list(states)
-    due, gone = {identity(state.stage, state.keys) for state in states}, dict[Identity, str]()
+    due, gone = {state.identity for state in states}, dict[Identity, str]()
     for state in states:
         recorded = state.line.upstream if state.line else []
-        then = {(entry["stage"], digest_value(entry["keys"])): entry["read"] for entry in recorded}
+        then = {identity(entry["stage"], entry["keys"]): entry["read"] for entry in recorded}
         for stage, keys in state.stage.inputs_of(state.keys):
-            key, line = identity(stage, keys), post.ledger.get(stage.name, keys)
+            key, line = identity(stage.name, keys), post.ledger.get(stage.name, keys)
             if line is None or key in due or key in gone:
                 continue
             missed = [n for n in then.get(key, {}) if n in line.artefacts and fetch(line.artefacts[n]) is None]
@@ -153,12 +146,13 @@ def within(budget: float, post: Post, selection: Selection = ALL) -> tuple[Selec
     A run whose cost nothing recorded tells is left out.
     """
     freshness = Freshness.of(post)
-    due = {identity(state.stage, state.keys): state for state in plan(freshness, selection)}
+    due = {state.identity: state for state in plan(freshness, selection)}
     chosen: dict[Identity, State] = {}
     while True:
         offers: list[tuple[float, int, dict[Identity, State]]] = []
         for number, state in enumerate(due.values()):
-            needed = [identity(*run) for run in [*upstream(state.stage, state.keys), (state.stage, state.keys)]]
+            read = [identity(stage.name, keys) for stage, keys in upstream(state.stage, state.keys)]
+            needed = [*read, state.identity]
             missing = {key: due[key] for key in needed if key in due and key not in chosen}
             seconds = cost(post, missing.values())
             if missing and seconds is not None and seconds <= budget:

@@ -15,13 +15,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from lockstep.canonical import canonical_json, digest_value
+from lockstep.canonical import canonical_json
 from lockstep.claims import Judgement, judge
 from lockstep.errors import LockstepError
 from lockstep.executors import Executor, here
 from lockstep.experiment import Experiment, Metric
 from lockstep.freshness import Freshness
-from lockstep.ledger import Ledger, Line, describe
+from lockstep.ledger import Identity, Ledger, Line, describe
 from lockstep.machine import hardware
 from lockstep.measured import keys_of
 from lockstep.plan import ALL, Selection, plan
@@ -127,7 +127,7 @@ def reproduce(post: Post, selection: Selection = ALL, executor: Executor = here)
             f"no run of {', '.join(selection.stages or [post.slug])} is selected: nothing to make again"
         )
     recorded += _not_at_hand(post, recorded)
-    again = Selection(force=True, only=frozenset((line.stage, digest_value(line.keys)) for line in recorded))
+    again = Selection(force=True, only=frozenset(line.identity for line in recorded))
     with tempfile.TemporaryDirectory(prefix="lockstep-reproduce-") as temporary:
         profile = Profile.elsewhere(post, Path(temporary))
         lines = run_stages(profile, again, executor)
@@ -196,12 +196,12 @@ def _is_judged(post: Post, claim: str) -> bool:
 
 def _not_at_hand(post: Post, lines: list[Line]) -> list[Line]:
     """Runs that must be made again because an artefact of theirs that a run of `lines` read is not in the store."""
-    needed, fetch = dict[tuple[str, str], Line](), Profile.published(post).fetch
+    needed, fetch = dict[Identity, Line](), Profile.published(post).fetch
     for entry in [entry for line in lines for entry in line.upstream]:
         source = post.ledger.get(entry["stage"], entry["keys"])
         digests = [source.artefacts.get(part) for part in entry["read"]] if source else []
         if source and source not in lines and any(digest and fetch(digest) is None for digest in digests):
-            needed[source.stage, digest_value(source.keys)] = source
+            needed[source.identity] = source
     more = list(needed.values())
     return more + _not_at_hand(post, [*lines, *more]) if more else more
 

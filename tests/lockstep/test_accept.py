@@ -40,7 +40,7 @@ def test_what_reads_an_accepted_run_stays_fresh_and_the_page_tells(stale):
     )
     shown = lockstep(stale, code=code).stdout
     assert "a product in another order" in shown
-    assert "train (seed=2)" in shown
+    assert "train (3 runs)" in shown
     assert "evaluate" not in shown
 
 

@@ -60,10 +60,10 @@ def seeds(*values: float) -> Values:
 )
 def test_a_number_is_reproduced_below_above_or_undecided(ours, verdict):
     others = seeds(41.0, 41.0, 41.1, 41.0)
-    by_stage = {"scores": seeds(*ours), "lowered-scores": seeds(31.0, 31.1), "lengths": others}
-    row, lowered, longer = reported_and_reproduced(lambda metric, stage, **where: by_stage[stage], Reported())
+    by_stage = {"lowered-scores": seeds(*ours), "scores": seeds(31.0, 31.1), "lengths": others}
+    row, running, longer = reported_and_reproduced(lambda metric, stage, **where: by_stage[stage], Reported())
     assert (row["verdict"], row["n"]) == (verdict, "3")
-    assert (lowered["verdict"], lowered["n"]) == ("below", "2"), "a row is judged by its own runs"
+    assert (running["verdict"], running["n"]) == ("below", "2"), "a row is judged by its own runs"
     assert (longer["verdict"], longer["n"]) == ("reproduced", "4")
 
 

@@ -363,6 +363,12 @@ def untied_embeddings_are_undecided(measured):
     return measured("bleu_change", stage="ablation", row="untied"), 0
 
 
+@transformer.claim("undecided")
+def single_precision_is_undecided(measured):
+    """Whether single precision throughout is ahead of bfloat16 on the short schedule, three seeds do not tell."""
+    return measured("bleu_change", stage="ablation", row="float32"), 0
+
+
 @transformer.claim("greater")
 def averaged_no_dropout_is_ahead(measured):
     """With averaged weights, the model without dropout is ahead of the base on the short schedule."""

@@ -3,6 +3,7 @@
 from hashlib import sha256
 
 import pytest
+from playwright.sync_api import expect
 from webpages import HEIGHT
 
 
@@ -112,7 +113,7 @@ def test_the_contents_follow_the_reader(scripted, url):
     current = scripted.locator(".contents [aria-current]")
     assert current.inner_text() == "In sixty seconds"
     scripted.locator("h2#what-failed").evaluate("(h) => h.scrollIntoView({ behavior: 'instant' })")
-    scripted.wait_for_function("document.querySelector('.contents [aria-current]').hash === '#what-failed'")
+    expect(current).to_have_attribute("href", "#what-failed")
 
 
 def test_on_a_phone_the_contents_open_from_a_button_without_scripts(browser, url):

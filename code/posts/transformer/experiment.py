@@ -25,6 +25,7 @@ class Config:
     positions: str = "sinusoidal"
     tied: bool = True
     smoothing: float = 0.1
+    merge_dropout: float = 0.1
     batch_tokens: int = 8192
     updates: int = 8000
     warmup: int = 2000
@@ -109,6 +110,8 @@ scores = transformer.stage("evaluate:score", name="scores", each=translations)
 lengths = transformer.stage("lengths:choose", each=train)
 lowered = transformer.stage("lowered:fit", seed=range(3))
 lowered_scores = transformer.stage("lowered:score", name="lowered-scores", each=lowered)
+recut = transformer.stage("recut:fit", seed=range(3))
+recut_scores = transformer.stage("lowered:score", name="recut-scores", each=recut)
 growth = transformer.stage("evaluate:follow", name="growth", each=train)
 stopping = transformer.stage("stopping:stop", name="stopping", each=train)
 paths = transformer.stage("paths:walk", each=train)
@@ -153,6 +156,19 @@ def the_text_is_undecided(measured):
     """Whether lower-cased tokens give another BLEU4 than running text on the test of 2016, three runs do not tell."""
     at = {"split": "test_2016_flickr"}
     return measured("bleu4", stage="lowered-scores", **at), measured("bleu4", stage="scores", **at, **MAIN)
+
+
+@transformer.claim("greater")
+def cutting_anew_helps_on_validation(measured):
+    """Words that are cut anew every epoch give a higher validation BLEU4 than words that are always cut alike."""
+    return measured("bleu4", stage="recut-scores", split="val"), measured("bleu4", stage="lowered-scores", split="val")
+
+
+@transformer.claim("greater")
+def cutting_anew_helps_on_the_test(measured):
+    """Words that are cut anew every epoch give a higher BLEU4 on the test sentences of 2016 than words cut alike."""
+    at = {"split": "test_2016_flickr"}
+    return measured("bleu4", stage="recut-scores", **at), measured("bleu4", stage="lowered-scores", **at)
 
 
 @transformer.claim("less")

@@ -141,9 +141,9 @@ demo = transformer.stage("demo:publish", over=[train])
 SPRINT = {"split": "val"} | WAYS_SHOWN["last checkpoint"]  # how the rows of the short schedule are scored
 
 
-@transformer.claim("undecided")
-def lower_case_is_undecided(measured, reported):
-    """Whether the recipe on lower-cased tokens stays below the published BLEU4 of 2016, three runs do not tell."""
+@transformer.claim("less")
+def lower_case_is_below(measured, reported):
+    """On the test sentences of 2016 the recipe on lower-cased tokens has a lower BLEU4 than is published for it."""
     at = {"split": "test_2016_flickr"}
     return measured("bleu4", stage="lowered-scores", **at), reported("bleu4", **at)
 

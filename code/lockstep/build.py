@@ -18,9 +18,10 @@ from lockstep.executors import Executor, here
 from lockstep.files import read_text, write_whole
 from lockstep.freshness import Freshness, State
 from lockstep.plan import ALL, Selection, absent, cost, plan, within
+from lockstep.profiles import Profile
 from lockstep.project import Post, Project
 from lockstep.resolve import Resolver
-from lockstep.runner import Profile, run_stages
+from lockstep.runner import run_stages
 from lockstep.wording import duration
 
 

@@ -19,7 +19,8 @@ from lockstep.canonical import canonical_json, digest_value
 from lockstep.errors import LedgerError, Problem
 from lockstep.files import write_whole
 
-VERSION = 1
+VERSION = 2
+READ = (1, VERSION)  # the first had no `seen`, and fingerprints of an older scheme
 Identity = tuple[str, str]  # of a run: its stage, and its keys as canonical JSON
 
 
@@ -30,7 +31,10 @@ def identity(stage: str, keys: Mapping[str, Any]) -> Identity:
 
 @dataclass(frozen=True, kw_only=True)
 class Line:
-    """One run. `config`, `data` and `upstream` hold what it read; artefacts and outputs map names to sha256 digests."""
+    """One run. `config`, `data` and `upstream` hold what it read; artefacts and outputs map names to sha256 digests.
+
+    `seen`: what counts of the code although names alone do not lead there, because the run was seen to use it.
+    """
 
     v: int
     post: str
@@ -46,6 +50,7 @@ class Line:
     outputs: dict[str, str]
     status: str
     declared: dict[str, str]
+    seen: list[str] = field(default_factory=list)
     reason: str = ""
     sum: str = ""
 
@@ -58,10 +63,13 @@ class Line:
         return replace(self, sum=self._checksum())
 
     def _checksum(self) -> str:
-        return digest_value({name: value for name, value in vars(self).items() if name != "sum"})[:16]
+        return digest_value({name: value for name, value in self._content().items() if name != "sum"})[:16]
+
+    def _content(self) -> dict[str, Any]:
+        return {name: value for name, value in vars(self).items() if self.v > 1 or name != "seen"}
 
     def text(self) -> str:
-        return canonical_json(vars(self))
+        return canonical_json(self._content())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,6 +84,7 @@ class Provenance:
     host: str
     hardware: str
     versions: dict[str, str]
+    legs: list[dict[str, Any]] = field(default_factory=list)  # of a run in parts: date, seconds, commit, host of each
 
 
 @dataclass
@@ -136,7 +145,7 @@ def parse(text: bytes) -> Line:
     """One line, verified. Raises LedgerError."""
     try:
         raw = json.loads(text)
-        if isinstance(raw, dict) and raw.get("v", VERSION) != VERSION:
+        if isinstance(raw, dict) and raw.get("v", VERSION) not in READ:
             raise LedgerError(f"written in version {raw['v']} of the ledger, this engine reads version {VERSION}")
         line = Line(**raw)
         name, found = describe(line.stage, line.keys), line.summed().sum

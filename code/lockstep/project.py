@@ -18,12 +18,12 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from lockstep import accept, guard, ledger, paper
+from lockstep import accept, ledger, paper
 from lockstep.cache import Cache
 from lockstep.errors import DataError, FingerprintError, LockstepError, ProjectError, nearest
 from lockstep.experiment import Experiment, Stage
 from lockstep.files import digest_file
-from lockstep.source import Source
+from lockstep.source import ENGINE, Source
 from lockstep.store import Store
 
 
@@ -232,7 +232,7 @@ class _Finder(importlib.abc.MetaPathFinder):
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        if fullname.partition(".")[0] != "posts":
+        if fullname.partition(".")[0] == ENGINE or not self.source.owns(fullname):
             return None
         if found := self.source.path_of(fullname):
             folder = [str(found[0].parent)] if found[1] else None
@@ -257,10 +257,12 @@ class _Loader(importlib.abc.SourceLoader):
     def get_data(self, path: str | bytes) -> bytes:
         if str(path) != str(self.path):
             raise OSError(f"no cached bytecode: {path}")
-        with guard.paused():
-            module = self.source.module(self.name)
+        module = self.source.module(self.name)
         assert module is not None
         return module.text.encode()
+
+    def source_to_code(self, data: Any, path: Any, *, _optimize: int = -1) -> Any:
+        return compile(data.decode(), path, "exec", dont_inherit=True, optimize=_optimize)  # whatever encoding it named
 
 
 def serve(source: Source) -> None:
@@ -268,6 +270,7 @@ def serve(source: Source) -> None:
     if any(isinstance(finder, _Finder) and finder.source is source for finder in sys.meta_path):
         return
     sys.meta_path[:] = [finder for finder in sys.meta_path if not isinstance(finder, _Finder)]
-    for name in [name for name in sys.modules if name.partition(".")[0] == "posts"]:
-        del sys.modules[name]
+    own = [name for name in sys.modules if name.partition(".")[0] != ENGINE and source.owns(name)]
+    for name in [*own, *(name for name in sys.modules if name.partition(".")[0] == "posts")]:
+        sys.modules.pop(name, None)
     sys.meta_path.insert(0, _Finder(source))

@@ -14,7 +14,7 @@ import lockstep
 import numpy as np
 from lockstep.canonical import digest_value
 from lockstep.datasets import Arrays
-from lockstep.reach import reach
+from lockstep.reach import Start, reach
 from lockstep.source import Source
 
 
@@ -29,7 +29,7 @@ class Engine:
     @cached_property
     def symbols(self) -> dict[str, str]:
         """Each symbol with its digest."""
-        return reach(Source(self.home, engine=self.home), self.module, self.function).symbols
+        return reach(Source(self.home, engine=self.home), Start(self.module, self.function)).symbols
 
     @cached_property
     def digest(self) -> str:

@@ -29,12 +29,14 @@ import dataclasses
 import re
 import tomllib
 from collections.abc import Collection, Iterator, Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
 from lockstep.errors import LockstepError, Problem, QueryError, nearest
 from lockstep.files import read_text
 from lockstep.fingerprint import plain
+from lockstep.index import Index
 
 
 @dataclasses.dataclass(frozen=True)
@@ -94,15 +96,20 @@ class Paper:
 
     def find(self, metric: str, where: Mapping[str, Any]) -> Reported:
         """The one reported value of a metric under these keys (compared as text). Raises QueryError."""
-        known = {entry.metric for entry in self.reported}
-        if metric not in known:
-            raise QueryError(f'paper.toml reports no "{metric}"{nearest(metric, known)}')
-        entries = [entry for entry in self.reported if entry.metric == metric]
-        found = [e for e in entries if all(str(e.keys.get(k)) == str(v) for k, v in where.items())]
+        if metric not in self._by_metric:
+            raise QueryError(f'paper.toml reports no "{metric}"{nearest(metric, self._by_metric)}')
+        found = self._by_metric[metric].matching(where)
         if len(found) != 1:
-            listed = "; ".join(_query(e.keys) for e in entries)
+            listed = "; ".join(_query(entry.keys) for entry, _ in self._by_metric[metric].entries)
             raise QueryError(f'{len(found)} reported values match "{metric}?{_query(where)}"; there are: {listed}')
         return found[0]
+
+    @cached_property
+    def _by_metric(self) -> dict[str, Index[Reported]]:
+        entries: dict[str, list[tuple[Reported, Mapping[str, Any]]]] = {}
+        for entry in self.reported:
+            entries.setdefault(entry.metric, []).append((entry, entry.keys))
+        return {metric: Index(found) for metric, found in entries.items()}
 
     def deviation_of(self, field: str) -> Deviation | None:
         return next((deviation for deviation in self.deviation if deviation.field == field), None)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from lockstep.errors import LockstepError, QueryError, nearest
-from lockstep.files import read_text
+from lockstep.files import parse_toml, read_text
 from lockstep.ledger import Line
 from lockstep.project import Post
 
@@ -47,8 +46,8 @@ def _loaded_besides(post: Post, path: Path) -> Iterable[Path]:
     if not path.is_file():
         return
     try:
-        places = tomllib.loads(read_text(path, path.name)).get("loads")
-    except (tomllib.TOMLDecodeError, LockstepError) as error:
+        places = parse_toml(read_text(path, path.name), path.name).get("loads")
+    except LockstepError as error:
         raise QueryError(f'{path.name}: expected loads = ["path from the root", …], found {error}') from None
     if not isinstance(places, list) or not all(isinstance(place, str) for place in places):
         raise QueryError(f'{path.name}: expected loads = ["path from the root", …], found {places!r:.60}')

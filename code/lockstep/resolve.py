@@ -64,7 +64,8 @@ class Resolver:
     def _answered(self, kind: str, target: str) -> dict[str, Any]:
         """What does not depend on the text around it is worked out once for refresh, check and rendering."""
         if (kind, target) not in self._answers:
-            self._answers[kind, target] = getattr(self, f"_{kind}")(target)
+            with self.post.project.cache.watching(self.post.slug):
+                self._answers[kind, target] = getattr(self, f"_{kind}")(target)
         return self._answers[kind, target]
 
     def _owner(self, kind: str, target: str) -> tuple[Resolver, str]:
@@ -197,7 +198,8 @@ class Resolver:
 
     def judgement(self, name: str) -> Judgement:
         if name not in self._judgements:
-            self._judgements[name] = judge(self.post, self.freshness, name)
+            with self.post.project.cache.watching(self.post.slug):
+                self._judgements[name] = judge(self.post, self.freshness, name)
         return self._judgements[name]
 
     def _table(self, target: str) -> dict[str, Any]:

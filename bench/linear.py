@@ -26,7 +26,7 @@ import wide  # noqa: E402
 from lockstep.machine import hardware, versions  # noqa: E402
 
 RECORD = ROOT / "docs" / "benchmarks" / "linear.json"
-SIZES, ROUNDS, NOTHING = (125, 250, 500, 1000), 3, 1
+SIZES, ROUNDS, NOTHING = (125, 250, 500, 1000), 2, 1
 COMMANDS = {
     "check": ["check"],
     "refresh": ["build", "--no-render"],

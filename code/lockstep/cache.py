@@ -43,6 +43,8 @@ class Cache:
         self._inside = f"{root}{os.sep}"
         self._keys: dict[str, str] = {}
         self._seen: dict[str, set[str]] = {}
+        self._shared: set[str] = set()
+        self._known = 0
         self._digests: dict[str, str] = {}
 
     @cached_property
@@ -113,19 +115,25 @@ class Cache:
         A module is opened once and serves every post: what lies in no post's folder counts for all.
         """
         own = seen.sources(self._seen.get(slug, set()))
-        shared = {path for path in seen.sources(seen.ever()) if not self._owner(path)} - own
-        loaded = seen.modules() if any(not path.startswith(self._inside) for path in shared) else set[str]()
-        shared = {path for path in shared if path.startswith(self._inside) or path in loaded}
-        found = {path for path in own | shared if not self._is_covered(path, slug)}
+        found = {path for path in own | self._shared_by_all() if not self._is_covered(path, slug)}
         return {os.path.relpath(path, self.root): self._digest_of(path) for path in sorted(found)}
+
+    def _shared_by_all(self) -> set[str]:
+        """What was ever opened and is no post's own: files of the project, and modules from elsewhere."""
+        new = seen.ever(self._known)
+        self._known += len(new)
+        new = {path for path in seen.sources(new) if not self._owner(path) and not self._is_covered(path)}
+        loaded = seen.modules() if any(not path.startswith(self._inside) for path in new) else set[str]()
+        self._shared |= {path for path in new if path.startswith(self._inside) or path in loaded}
+        return self._shared
 
     def _owner(self, path: str) -> str:
         """The post in whose folders a file lies."""
         match = OF_A_POST.match(path.removeprefix(self._inside))
         return match[1] if match else ""
 
-    def _is_covered(self, path: str, slug: str) -> bool:
-        """Is it in the key, or nothing that anything is made from?"""
+    def _is_covered(self, path: str, slug: str | None = None) -> bool:
+        """Is it in the key of this post, or nothing that anything is made from?"""
         inside = path.startswith(self._inside)
         if path.startswith(f"{ENGINE}{os.sep}") or (not inside and path.startswith(seen.LIBRARIES)):
             return True

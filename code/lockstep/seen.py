@@ -13,6 +13,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import islice
 from typing import Any
 
 # where files lie that come with a system, an interpreter or an installed package
@@ -25,8 +26,9 @@ LIBRARIES = tuple(
     }
 )
 
-_ever: set[str] = set()  # opened before anything was watched, or while something was
-_watching: list[set[str]] = [_ever]
+_before: set[str] = set()  # opened before anything was watched
+_ever: dict[str, None] = {}  # opened before, or while something was watched, in that order
+_watching: list[set[str]] = [_before]
 _loaded: dict[str, str] = {}  # digests of modules that stay loaded, however often their files change
 
 
@@ -34,17 +36,22 @@ _loaded: dict[str, str] = {}  # digests of modules that stay loaded, however oft
 def watching() -> Iterator[set[str]]:
     """A set that receives the path of every file that is opened to read inside."""
     found: set[str] = set()
-    _watching[:] = [*(other for other in _watching if other is not _ever), found]
+    _ever.update(dict.fromkeys(_before))
+    _before.clear()
+    _watching[:] = [*(other for other in _watching if other is not _before), found]
     try:
         yield found
     finally:
         _watching[:] = [other for other in _watching if other is not found]
-        _ever.update(found)
+        _ever.update(dict.fromkeys(found))
 
 
-def ever() -> set[str]:
-    """What was opened while anything was watched, or before: a module is opened once and serves whoever asks later."""
-    return _ever
+def ever(after: int = 0) -> set[str]:
+    """What was opened while anything was watched, or before: a module is opened once and serves whoever asks later.
+
+    The first `after` of them are left out, for one who knows them.
+    """
+    return set(islice(_ever, after, None))
 
 
 def modules() -> set[str]:

@@ -129,7 +129,7 @@ def _settings(post: Post) -> Iterator[Problem]:
 
 def _prose(post: Post) -> Iterator[Problem]:
     file = post.project.relative(post.prose)
-    if not post.prose.exists():
+    if not post.prose.exists() and not post.prose.is_symlink():
         if not any(
             f":{post.slug}/".encode() in other.prose.read_bytes()
             for other in post.project.documents

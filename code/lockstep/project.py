@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib
 import importlib.abc
 import importlib.util
+import os
 import sys
 import traceback
 from collections.abc import Sequence
@@ -72,14 +73,18 @@ class Project:
             raise ProjectError(
                 f'pyproject.toml:1: documents of [tool.lockstep] is {named!r:.60}: write ["README.md", …]'
             )
-        return [Document(self, (self.root / name).resolve()) for name in named]
+        return [Document(self, self._place(name)) for name in named]
 
     def document(self, path: Path) -> Document:
         """A Markdown file of the project. Raises ProjectError where there is none."""
-        path = (self.root / path).resolve()
+        path = self._place(path)
         if not path.is_file():
             raise ProjectError(self.not_there(path))
         return Document(self, path)
+
+    def _place(self, name: str | Path) -> Path:
+        """Where a file of the project lies, links followed as far as they lead: one to itself leads nowhere."""
+        return Path(os.path.realpath(self.root / name))
 
     def not_there(self, path: Path) -> str:
         """What to say of a Markdown file that is not there."""

@@ -85,6 +85,17 @@ def test_whatever_is_damaged_a_command_ends_with_a_message(whole, what, kind, se
         assert PLACED.match(done.err), "and a line"
 
 
+@pytest.mark.parametrize("what", FILES)
+def test_a_file_that_is_gone_a_folder_or_a_link_to_nowhere_is_told(whole, what):
+    """Every one of them, whatever the search above happens to try. Without some, nothing is missing: a verdict that was
+    kept, the list of documents, and prose of a post that a document binds."""
+    for kind in PLACE:
+        with damaged(whole / FILES[what], kind, 0):
+            done = command(whole, "check")
+        told = done.code == 1 and PLACED.match(done.err) and "Traceback" not in done.err
+        assert told or what == "cache" or (what in ("settings", "prose") and kind == "deleted"), (kind, done)
+
+
 def test_an_undamaged_project_passes_what_damaged_ones_are_put_through(whole):
     """The negative control: no message comes from the project itself."""
     for said in ("check", "check README.md", "status", "why", "build", "diff"):

@@ -102,8 +102,9 @@ def refresh(post: Post) -> None:
     write_whole(post.prose, refreshed.encode())
     post.project.cache.forget(post.slug)
     after = bindings.parse(refreshed)
+    now = {(binding.line, binding.text): binding for binding in reversed(after.bindings)}
     for line, old, new in sorted(changed):
-        held = next(b for b in after.bindings if b.line == line and b.text == new)
+        held = now[line, new]
         told = f"{post.project.relative(post.prose)}:{line}: {old or '(nothing)'} → {new}"
         print(f"{told}\n    {bindings.sentence(after, held)}", file=sys.stderr)
 

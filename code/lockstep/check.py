@@ -10,10 +10,11 @@ from pathlib import Path
 
 from lockstep import bindings, header, lint
 from lockstep.bindings import Binding, Prose
+from lockstep.datasets import is_fixed
 from lockstep.errors import LockstepError, Problem, nearest, placed
-from lockstep.files import digest_file
+from lockstep.files import DEEP, is_made, read_text
 from lockstep.freshness import Freshness, State, config_defaults
-from lockstep.ledger import describe
+from lockstep.ledger import describe, provenance_path
 from lockstep.paper import PaperError, undeclared, unreferenced
 from lockstep.project import Document, Post, Project
 from lockstep.resolve import Resolver
@@ -47,20 +48,38 @@ def check_post(post: Post) -> list[Problem]:
         return []
     relative = post.project.relative
     try:
-        found = [*_ledger(post), *_runs(post), *_settings(post), *_prose(post)]
+        with post.project.cache.watching(post.slug):
+            found = [*_ledger(post), *_runs(post), *_settings(post), *_prose(post)]
     except PaperError as error:
         found = [error.problem]
     except LockstepError as error:
         found = [placed(str(error), relative(post.declaration))]
+    except RecursionError:
+        found = [Problem(relative(post.declaration), 1, DEEP)]
     if not found and post.prose.exists():  # without prose, a document decides
-        post.project.cache.put("clean", post.slug, post.project.cache.key(post.slug), True)
+        post.project.cache.put(
+            "clean", post.slug, post.project.cache.key(post.slug), {"data": _data_that_code_makes(post)}
+        )
     return sorted({Problem(relative(Path(problem.file)), problem.line, problem.message) for problem in found})
 
 
 def is_clean(post: Post) -> bool:
-    """Was this post, byte for byte, checked before and nothing found?"""
+    """Was this post, byte for byte, checked before and nothing found? Data that code makes are made again."""
     cache = post.project.cache
-    return bool(cache.get("clean", post.slug, cache.key(post.slug)))
+    kept = cache.get("clean", post.slug, cache.key(post.slug))
+    if not isinstance(kept, dict) or not isinstance(kept.get("data"), dict):
+        return False
+    try:
+        return all(post.data_digest(name) == digest for name, digest in kept["data"].items())
+    except LockstepError:
+        return False  # the check says why
+
+
+def _data_that_code_makes(post: Post) -> dict[str, str]:
+    """The digests of datasets that recorded runs read and that no declaration fixes: any code may decide them."""
+    read = {name for line in post.ledger.lines.values() for name in line.data}
+    found = {name: post.experiment.data[name] for name in sorted(read & set(post.experiment.data))}
+    return {name: post.data_digest(name) for name, data in found.items() if not is_fixed(data)}
 
 
 def _ledger(post: Post) -> Iterator[Problem]:
@@ -70,16 +89,18 @@ def _ledger(post: Post) -> Iterator[Problem]:
         if line.post != post.slug:
             yield Problem(str(path), number, f'a run of the post "{line.post}" in the ledger of "{post.slug}"')
         if post.ledger.provenance(line) is None:
-            yield Problem(
-                str(path), number, f"{describe(line.stage, line.keys)} has no provenance: restore it from git"
+            place = provenance_path(path.parent, line).relative_to(path.parent)
+            told = (
+                f"{describe(line.stage, line.keys)} has no provenance that can be read in {place}: restore it from git"
             )
+            yield Problem(str(path), number, told)
         for place, digest in line.outputs.items():
             made = post.folder / place
-            if not made.exists():
+            if not made.is_file():
                 yield Problem(
                     str(path), number, f"{place}, which this run made, is gone: restore it from git, or {BUILD}"
                 )
-            elif digest_file(made) != digest:
+            elif not is_made(made, digest):
                 message = f"{place} is not what the run made (it was edited): restore it from git, or {BUILD}"
                 yield Problem(str(path), number, message)
 
@@ -108,7 +129,7 @@ def _settings(post: Post) -> Iterator[Problem]:
 
 def _prose(post: Post) -> Iterator[Problem]:
     file = post.project.relative(post.prose)
-    if not post.prose.exists():
+    if not post.prose.exists() and not post.prose.is_symlink():
         if not any(
             f":{post.slug}/".encode() in other.prose.read_bytes()
             for other in post.project.documents
@@ -136,7 +157,7 @@ def _cited(post: Post, prose: Prose, file: str) -> Iterator[Problem]:
 def _references(project: Project) -> list[str]:
     """The keys of the list of references."""
     path = project.root / "content" / "references.bib"
-    text = path.read_text(encoding="utf-8") if path.exists() else ""
+    text = read_text(path, project.relative(path)) if path.exists() or path.is_symlink() else ""
     return re.findall(r"^\s*@\w+\s*\{\s*([^,\s]+)", text, re.MULTILINE)
 
 

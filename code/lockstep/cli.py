@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lockstep.errors import CheckFailed, LockstepError, nearest
+from lockstep.files import DEEP, told
 from lockstep.project import Post, Project
 
 if TYPE_CHECKING:
@@ -120,6 +121,15 @@ def guarded(action: Callable[[], int | None]) -> int:
         return action() or 0
     except LockstepError as error:
         print(error, file=sys.stderr)
+        return 1
+    except BrokenPipeError:  # whoever read the output has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except OSError as error:
+        print(told(error), file=sys.stderr)
+        return 1
+    except RecursionError:
+        print(f"{DEEP}; in which file, lockstep check tells", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("interrupted: finished runs are recorded, the unfinished one resumes", file=sys.stderr)

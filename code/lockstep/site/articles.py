@@ -13,7 +13,7 @@ from lockstep import bindings
 from lockstep.colophon import colophon
 from lockstep.errors import CheckFailed, LockstepError, Problem, placed
 from lockstep.project import Project
-from lockstep.site import evidence, related, sources
+from lockstep.site import evidence, libraries, related, sources
 from lockstep.site.citations import Bibliography
 from lockstep.site.details import details
 from lockstep.site.markdown import Bindings, Page
@@ -47,7 +47,8 @@ class Reader(MarkdownReader):
         self.extension = Bindings(self.render)
         markdown = self.settings["MARKDOWN"]
         own = {**markdown, "extensions": [*markdown["extensions"], self.extension, Notes()]}
-        self.seen = repr((markdown, self.settings.get("SOURCE_URL"), self.settings["THEME"]))  # of all settings
+        used = (markdown, self.settings.get("SOURCE_URL"), self.settings["THEME"])  # of all settings
+        self.seen = repr((used, libraries.rendering(self.settings)))
         self.settings = {**self.settings, "MARKDOWN": own}
 
     def read(self, source_path: str) -> tuple[str, dict[str, Any]]:
@@ -61,7 +62,11 @@ class Reader(MarkdownReader):
         key = self.project.cache.key(slug, self.seen) if post else ""
         kept = self.project.cache.get("page", slug, key)
         try:
-            content, metadata, shown = self.again(kept) if kept else self.anew(path, page, source_path)
+            if kept:
+                content, metadata, shown = self.again(kept)
+            else:
+                with self.project.cache.watching(slug if post else ""):
+                    content, metadata, shown = self.anew(path, page, source_path)
         except LockstepError as error:
             failures.extend(error.problems if isinstance(error, CheckFailed) else [placed(str(error), relative)])
             raise

@@ -12,9 +12,10 @@ from html import escape
 from typing import Any
 
 from lockstep import bindings, header
+from lockstep.demos import svg_size
 from lockstep.errors import CheckFailed, LockstepError, Problem, nearest
 from lockstep.project import Post
-from lockstep.resolve import Resolver, svg_size
+from lockstep.resolve import Resolver
 from lockstep.site.feeds import plain_text
 from lockstep.site.markdown import Page
 

@@ -23,12 +23,13 @@ PARSER = Parser()
 
 def read(prose: Prose) -> None:
     """Parse header and body, and fill in everything that they hold."""
-    lines = prose.source.split("\n")
-    skipped = prose.source.count("\n", 0, prose.body)
+    source = prose.source.replace("\r", " ").replace("\0", "\ufffd")  # as long as it was
+    lines = source.split("\n")
+    skipped = source.count("\n", 0, prose.body)
     walker = _Walker(prose, lines)
     for one in prose.fields:
         walker.header(one.name, list(one.lines))
-    prose.tokens = PARSER.parse("\n" * skipped + prose.source[prose.body :], {})
+    prose.tokens = PARSER.parse("\n" * skipped + source[prose.body :], {})
     walker.body()
     prose.bindings.sort(key=lambda binding: (binding.start, binding.end))
 

@@ -80,6 +80,11 @@ _PHRASES = [
     (r"\b(?:twice|thrice|half|halves|doubles?|triples?|quadruples?)\b", "a multiple in words"),
 ]
 _QUANTITIES = re.compile("|".join(f"(?P<p{i}>{pattern})" for i, (pattern, _) in enumerate(_PHRASES)), re.IGNORECASE)
+_DIGIT = re.compile("[0-9¼-¾⅐-⅞]")
+_QUANTIFYING = re.compile(  # a part of every phrase above, so that most texts are looked at once
+    rf"(?i:per ?cent|times|fold|half|halv|twice|thrice|doubl|tripl|quadrupl|magnitude|nats|bits|bytes|watts|{_PARTS}"
+    "|seconds|minutes|hours)"
+)
 _OBJECT = r"[ \n](?:the|that|those|its|their|this|these|what|as|every|each|our|it|them|all|both)\b"
 _IDIOMS: dict[str, tuple[str, str]] = {  # what a word may stand after, or before, and be no quantity
     "sixty seconds": (r"\bin\s\Z", ""),
@@ -114,8 +119,12 @@ class Quantity:
 
 def quantities(text: str, shown: frozenset[str] = frozenset()) -> Iterator[Quantity]:
     """Every quantity of a text, in its order. Integers are such where `shown` has them, as digits without commas."""
-    names = _NAMES.sub(lambda match: " " * len(match[0]), text)
-    found = [*_in_digits(names, shown), *_in_words(names)]
+    found = []
+    if _DIGIT.search(text):
+        text = _NAMES.sub(lambda match: " " * len(match[0]), text)
+        found += _in_digits(text, shown)
+    if _QUANTIFYING.search(text):
+        found += _in_words(text)
     end = 0
     for one in sorted(found, key=lambda quantity: (quantity.start, -quantity.end)):
         if one.start >= end:

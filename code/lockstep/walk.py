@@ -95,7 +95,7 @@ class _Walker:
         if token.map[0] != self.cell_line:
             self.cell_line, self.cell_at = token.map[0], 0
         written = token.content.replace("|", "\\|")
-        at = self.lines[self.cell_line].find(written, self.cell_at)
+        at = max(self.cell_at, self.lines[self.cell_line].find(written, self.cell_at))
         self.cell_at = at + len(written)
         return Origin.of_cell(token.content, self.prose.starts[self.cell_line] + at)
 

@@ -1,8 +1,12 @@
 """What counts as a number that must be bound, as a table of cases on both sides; and that the lint is linear."""
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from lockstep.bindings import parse
 from lockstep.lint import unbound
+from lockstep.mistakes import mistakes
+from lockstep.numbers import WINDOW, quantities
 
 FLAGGED = [  # text, and what of it is a number that something must bind
     ("It reads 96 % of them.", "96 %"),
@@ -163,3 +167,37 @@ def test_the_way_out_is_one_that_works_there():
     assert any(way.startswith("a heading binds nothing") for way in ways)
     assert any(way.startswith("an alternative text binds nothing") for way in ways)
     assert 'bind it, or give its reason: [3.5](given: "…")' in ways
+
+
+SENTENCES = [text for text, _ in FLAGGED if text[0] not in "#-|>!<[" and "\n" not in text] + [
+    text for text in PASSED if text[0] not in "<$ " and "\n" not in text
+]
+
+
+@settings(deadline=None)
+@given(st.lists(st.sampled_from(SENTENCES), max_size=30))
+def test_a_line_has_the_quantities_of_its_sentences_and_no_others(sentences):
+    assert sorted(found(" ".join(sentences))) == sorted(number for one in sentences for number in found(one))
+
+
+@settings(deadline=None)
+@given(
+    st.sampled_from(SENTENCES), st.sampled_from(["word ", "one ", "[", "](", "1:", "a third-party ", "(", "figure "])
+)
+def test_what_is_far_away_changes_nothing_so_that_cost_is_linear(sentence, filler):
+    """Together with one pass over the text, bounded looks to both sides are a linear cost."""
+    far = filler * (2 * WINDOW)
+    quiet = [quantity.what for quantity in quantities(f"{far}. {sentence} . {far}")]
+    assert quiet == [quantity.what for quantity in quantities(sentence)]
+
+
+@pytest.mark.parametrize(
+    "part", ["](", "[a](", "[", "1 ± ", "a third ", "section 1, ", "`", "$$", "<!-- ", "&", "two hundred "]
+)
+def test_a_line_of_many_thousand_marks_is_read_to_its_end(part):
+    """Where cost grew with the square of the length, each of these took minutes."""
+    source = part * (40_000 // len(part)) + " at 1.5"
+    told = list(mistakes(parse(source), "a.md")) + [
+        one for one in unbound(parse(source), [], "a.md") if "1.5" in one.message
+    ]
+    assert told

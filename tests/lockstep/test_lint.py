@@ -172,6 +172,7 @@ def test_the_way_out_is_one_that_works_there():
 SENTENCES = [text for text, _ in FLAGGED if text[0] not in "#-|>!<[" and "\n" not in text] + [
     text for text in PASSED if text[0] not in "<$ " and "\n" not in text
 ]
+SENTENCES = [text for text in SENTENCES if "config:" not in text]  # what one of them shows, others must bind
 
 
 @settings(deadline=None)

@@ -63,6 +63,7 @@ DEAD = [
     "> ```\n> #\n> ```",
     "$a # b$",
     "$$\n#\n$$",
+    "$$\n- #\n- b\n$$",
     "<!-- # -->",
     "<!--\n\n#\n-->",
     "a <!-- # --> b",
@@ -239,3 +240,10 @@ def test_a_document_of_many_lone_marks_hides_nothing():
         "A ` here.\n\nB $$ there.\n\n```x``` begins this [1](measured:a).\n\nC ` and [2](measured:b).\n\nD $$ end.\n"
     )
     assert [(b.target, b.line) for b in parse(source).bindings] == [("a", 5), ("b", 7)]
+
+
+def test_like_cells_and_closed_headings_have_places_of_their_own():
+    cells = "| a | b |\n|---|---|\n| [1](measured:a) | [1](measured:a) |\n"
+    assert refresh(cells, lambda binding: "9") == cells.replace("[1]", "[9]")
+    (heading,) = parse("## a [1](measured:x) b ##\n").bindings
+    assert (heading.text, heading.start) == ("1", 6)

@@ -12,11 +12,12 @@ from pathlib import Path
 
 from lockstep import bindings, ledger
 from lockstep.bindings import Binding
-from lockstep.check import check_all, is_clean, misplaced
+from lockstep.check import check_all, is_clean
 from lockstep.errors import CheckFailed, LockstepError
 from lockstep.executors import Executor, here
 from lockstep.files import read_text, write_whole
 from lockstep.freshness import Freshness, State
+from lockstep.mistakes import misplaced
 from lockstep.plan import ALL, Selection, absent, cost, plan, within
 from lockstep.profiles import Profile
 from lockstep.project import Post, Project

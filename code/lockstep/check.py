@@ -9,12 +9,13 @@ from itertools import groupby
 from pathlib import Path
 
 from lockstep import bindings, header, lint
-from lockstep.bindings import Binding, Prose
+from lockstep.bindings import Prose
 from lockstep.datasets import is_fixed
 from lockstep.errors import LockstepError, Problem, nearest, placed
 from lockstep.files import DEEP, is_made, read_text
 from lockstep.freshness import Freshness, State, config_defaults
 from lockstep.ledger import describe, provenance_path
+from lockstep.mistakes import misplaced, mistakes
 from lockstep.paper import PaperError, undeclared, unreferenced
 from lockstep.project import Document, Post, Project
 from lockstep.resolve import Resolver
@@ -147,11 +148,10 @@ def _prose(post: Post) -> Iterator[Problem]:
 def _cited(post: Post, prose: Prose, file: str) -> Iterator[Problem]:
     """Citations of what the list of references does not have."""
     known = _references(post.project)
-    for match in bindings.CITED.finditer(prose.masked):
-        for key in (name.strip().removeprefix("@") for name in match[1].split(";")):
-            if key not in known:
-                told = f'references.bib has no "{key}"{nearest(key, known)}'
-                yield Problem(file, prose.line_of(match.start()), told)
+    for cited in prose.citations:
+        if cited.name not in known:
+            told = f'references.bib has no "{cited.name}"{nearest(cited.name, known)}'
+            yield Problem(file, prose.line_of(cited.at), told)
 
 
 def _references(project: Project) -> list[str]:
@@ -163,52 +163,36 @@ def _references(project: Project) -> list[str]:
 
 def _bound(post: Post, prose: Prose, file: str) -> Iterator[Problem]:
     """Every binding must resolve to what the prose says, and every number be bound."""
+    yield from mistakes(prose, file)
     resolver = Resolver.of(post)
     shown = []
     for binding in prose.bindings:
-        problem = misplaced(binding)
-        if problem is None:
-            try:
-                fields = resolver.resolve(binding.kind, binding.target, binding.text)
-            except LockstepError as error:
-                problem = str(error)
-            else:
-                shown.append(fields["text"])
-                if binding.kind in bindings.VALUES and not bindings.fits(fields["text"]):
-                    problem = (
-                        f'{binding.target} is "{fields["text"]}", whose brackets no link can hold: name it in words'
-                    )
-                elif binding.kind in bindings.VALUES and binding.text != fields["text"]:
-                    says = f'the prose says "{binding.text}", {binding.target} is "{fields["text"]}"'
-                    problem = f"stale snapshot: {says}: {BUILD}"
-                elif binding.kind == "claim" and any(c.isdigit() for c in binding.text):
-                    problem = f'the phrase "{binding.text}" of a claim holds a number: bind the number beside it'
+        if misplaced(binding):
+            continue
+        problem = None
+        try:
+            fields = resolver.resolve(binding.kind, binding.target, binding.text)
+        except LockstepError as error:
+            problem = str(error)
+        else:
+            shown.append(fields["text"])
+            if binding.kind in bindings.VALUES and not bindings.fits(fields["text"]):
+                problem = f'{binding.target} is "{fields["text"]}", whose brackets no link can hold: name it in words'
+            elif binding.kind in bindings.VALUES and binding.text != fields["text"]:
+                says = f'the prose says "{binding.text}", {binding.target} is "{fields["text"]}"'
+                problem = f"stale snapshot: {says}: {BUILD}"
+            elif binding.kind == "claim" and any(c.isdigit() for c in binding.text):
+                problem = f'the phrase "{binding.text}" of a claim holds a number: bind the number beside it'
         if problem:
             yield Problem(file, binding.line, problem)
-    yield from (Problem(file, line, message) for line, message in bindings.misread(prose))
     yield from lint.unbound(prose, shown, file)
 
 
-def misplaced(binding: Binding) -> str | None:
-    """Why a binding may not stand where it does, or None."""
-    name = f"{binding.kind}:{binding.target}"
-    if binding.nested:
-        return f"{name} is nested in another binding: put them side by side"
-    if binding.place == "raw":
-        return f"{name} stands in raw HTML, where nothing refreshes it: write Markdown"
-    if binding.place == "heading":
-        return f"{name} stands in a heading, whose text must not change with results: move it into the text below"
-    if binding.place.startswith("metadata:") and binding.place not in bindings.HEADER:
-        field = binding.place.removeprefix("metadata:")
-        return f"{name} stands in {field}: of the header, only summary and headline may hold bindings"
-    is_figure = binding.kind == "figure" and binding.target.startswith("figures/")
-    if (binding.kind in bindings.BLOCK or is_figure) and not binding.alone:
-        return f"{name} must stand alone in its paragraph"
-    return None
-
-
 def _metadata(prose: Prose, file: str) -> Iterator[Problem]:
-    """What Pelican would drop an article for, without failing."""
+    """What Pelican would drop an article for, without failing, and what is said twice."""
+    for one in prose.fields:
+        if (first := prose.metadata[one.name][1]) != one.line:
+            yield Problem(file, one.line, f"{one.name.capitalize()} stands in line {first} already: give it once")
     for name in ("title", "date", "summary"):
         if not prose.metadata.get(name, ("", 0))[0]:
             yield Problem(file, 1, f"the header has no {name.capitalize()}: Pelican would drop the article")

@@ -32,8 +32,11 @@ def excerpt(post: Post, freshness: Freshness, target: str) -> dict[str, Any]:
     illustrative = target.endswith("?illustrative")
     place, _, symbol = target.removesuffix("?illustrative").partition("#")
     path = post.declaration.parent / place
-    if path.suffix != ".py" or not path.is_file():
-        raise QueryError(f"there is no code file {place}{nearest(place, [p.name for p in path.parent.glob('*.py')])}")
+    inside = path.resolve().is_relative_to(post.declaration.parent.resolve())
+    if path.suffix != ".py" or not inside or not path.is_file():
+        raise QueryError(
+            f"there is no code file {place}{nearest(place, [p.name for p in post.declaration.parent.glob('*.py')])}"
+        )
     shown = place_of(post, path, symbol)
     if not illustrative:
         _covered(post, freshness, path, symbol)

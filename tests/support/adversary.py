@@ -29,6 +29,7 @@ from posts.drift.adversary.own import DEFAULTS, project
 
 VERDICTS = ("right", "missed", "cached", "needless", "refused", "crash", "broken")
 STALE = re.compile(r": (stale|missing) \(")
+RAISED = re.compile(r" raised (?!UndeclaredRead)\w+: ")  # an error of the stage's own is no refusal
 WORKER = Path(__file__).with_name("adversary_worker.py")
 
 
@@ -87,8 +88,8 @@ def judged(trial: Trial, answer: dict[str, Any]) -> Outcome:
     noticed = answer["check"][0] != 0
     late = not noticed and answer["check again"][0] != 0
     if answer["truth"][0] != 0:
-        reason = answer["truth"][1].strip().splitlines()[-1]
-        return outcome("right", f"refused: {reason}") if noticed else outcome("missed", f"refused: {reason}")
+        verdict, reason = _refusal(trial, answer["truth"][1], {})
+        return outcome(verdict if noticed else "missed", reason)
     differs = answer["before"] != answer["after"]
     if noticed:
         return outcome("right" if differs else "needless", _first(answer["check"][1]))
@@ -99,10 +100,13 @@ def judged(trial: Trial, answer: dict[str, Any]) -> Outcome:
 
 
 def _refusal(trial: Trial, said: str, recorded: dict[str, Any]) -> tuple[str, str]:
-    reason = said.strip().splitlines()[-1] if said.strip() else "nothing was said"
+    """A refusal is right where the case allows it and it names what is needed."""
+    lines = said.strip().splitlines() or ["nothing was said"]
     if recorded:
-        return "broken", f"recorded, and then: {reason}"
-    return ("right" if trial.needs and trial.needs in said else "refused"), f"refused: {reason}"
+        return "broken", f"recorded, and then: {lines[-1]}"
+    told = [line for line in lines if not line.startswith(" ") and not RAISED.search(line)]
+    named = [line for line in told if trial.needs and trial.needs in line]
+    return ("right", f"refused: {named[0]}") if named else ("refused", f"refused: {lines[0]}")
 
 
 def _first(said: str) -> str:

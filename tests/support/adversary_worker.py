@@ -30,6 +30,7 @@ from lockstep import cli
 np.random.seed(0)  # noqa: NPY002: what is forked starts from one state
 TIMEOUT = 60
 ENGINE = str(Path(cli.__file__).parents[1])
+FROM_THE_START = {"PYTHONHASHSEED", "TZ", "DRIFT_APART"}  # the last asks for addresses that differ as those of programs do
 PASSED = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "VIRTUAL_ENV")
 Answer = dict[str, Any]
 
@@ -81,10 +82,19 @@ class Place:
         """As if nothing had ever run."""
         for path in (self.project / ".lockstep", self.project / "content" / self.slug / "results"):
             shutil.rmtree(path, ignore_errors=True)
+        self.forget()
+
+    def forget(self) -> None:
+        """Remove what runs left outside the project."""
+        for path in (self.home, self.temp):
+            shutil.rmtree(path)
+            path.mkdir()
+        kept, self.laid = self.laid, {n: e for n, e in self.laid.items() if n.partition(":")[0] not in ("home", "temp")}
+        self.lay(kept)
 
     def command(self, *arguments: str) -> tuple[int, str]:
         """Run a command of lockstep in a process of its own; returns its code and what it said."""
-        if "PYTHONHASHSEED" in self.variables or "TZ" in self.variables:
+        if FROM_THE_START & {*self.variables}:
             return self._started(arguments)
         said = self.folder / "said.txt"
         if (child := os.fork()) == 0:
@@ -153,7 +163,10 @@ def tried(trial: dict[str, Any], folder: Path) -> Answer:
         shutil.rmtree(place.project / ".lockstep" / "cache", ignore_errors=True)
         answer["check again"] = place.command("check")
     place.wipe()
-    truth = [place.command("run", f"{trial['slug']}.train", "--seed", str(seed)) for seed in trial["seeds"]]
+    truth = []
+    for seed in trial["seeds"]:
+        place.forget()
+        truth.append(place.command("run", f"{trial['slug']}.train", "--seed", str(seed)))
     answer["truth"] = max(truth)
     answer["after"] = place.rows()
     return answer

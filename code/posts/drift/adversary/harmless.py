@@ -316,6 +316,8 @@ def make():
 # «one→another»
 def fit(run):
     return {"value": float(len(run.data("line")["x"][0]))}
+-- env:DRIFT_APART
+1
 == functions of a dataset's maker
 -- @make
 def make():

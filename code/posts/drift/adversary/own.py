@@ -53,6 +53,7 @@ def project(case: Case, after: bool, slug: str = "mini", seed: int = 0) -> dict[
         placed[f"{home}/train.py"] = Entry(train.text + FIT, train.codec)
     config = parts.get("@config") or CONFIG.format(**_values(parts))
     declared = {
+        "code/posts/__init__.py": "",
         f"{home}/__init__.py": "",
         f"{home}/experiment.py": _experiment(parts, config),
         f"content/{slug}/index.md": parts.get("@prose", PROSE),

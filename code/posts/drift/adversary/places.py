@@ -140,12 +140,11 @@ def act(x):
     return x + $b
 == a module that takes the place of a standard one
 -- train.py
-import colorsys
+import wave
 def weigh(scale, line, seed):
-    return scale * colorsys.rgb_to_yiq(1, 1, 1)[0] + $a
--- root:colorsys.py (added)
-def rgb_to_yiq(r, g, b):
-    return [$b]
+    return scale * wave.WAVE_FORMAT_PCM + $a
+-- root:wave.py (added)
+WAVE_FORMAT_PCM = $b
 """,
 )
 

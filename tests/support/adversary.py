@@ -17,9 +17,9 @@ import json
 import re
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -39,8 +39,8 @@ class Trial:
 
     name: str
     kind: str
-    before: dict[str, Entry]
-    after: dict[str, Entry]
+    before: dict[str, Entry] = field(repr=False)
+    after: dict[str, Entry] = field(repr=False)
     seeds: tuple[int, ...] = (0,)
     needs: str = ""
     slug: str = "mini"
@@ -55,13 +55,17 @@ class Trial:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of a trial: a verdict, the reason in a line, everything that was said, and seconds of the processor."""
+    """What came of a trial: a verdict, the reason in a line, everything that was said, and seconds of the processor.
+
+    `changes`: does the edit change a result, from scratch? None where that was not found out.
+    """
 
     trial: Trial
     verdict: str
     reason: str
     said: str = ""
     seconds: float = 0.0
+    changes: bool | None = None
 
 
 def trial_of(case: Case) -> Trial:
@@ -74,9 +78,10 @@ def trial_of(case: Case) -> Trial:
 def judged(trial: Trial, answer: dict[str, Any]) -> Outcome:
     """The verdict on what a worker found."""
     said = json.dumps(answer, indent=1).replace("\\n", "\n")
+    changes = answer["before"] != answer["after"] if answer.get("truth", [1])[0] == 0 else None
 
     def outcome(verdict: str, reason: str) -> Outcome:
-        return Outcome(trial, verdict, reason, said, answer.get("seconds", 0.0))
+        return Outcome(trial, verdict, reason, said, answer.get("seconds", 0.0), changes)
 
     if "error" in answer:
         return outcome("broken", answer["error"].strip().splitlines()[-1])
@@ -90,10 +95,9 @@ def judged(trial: Trial, answer: dict[str, Any]) -> Outcome:
     if answer["truth"][0] != 0:
         verdict, reason = _refusal(trial, answer["truth"][1], {})
         return outcome(verdict if noticed else "missed", reason)
-    differs = answer["before"] != answer["after"]
     if noticed:
-        return outcome("right" if differs else "needless", _first(answer["check"][1]))
-    if differs:
+        return outcome("right" if changes else "needless", _first(answer["check"][1]))
+    if changes:
         values = f"{_values(answer['before'])} was recorded, {_values(answer['after'])} comes from scratch"
         return outcome("cached" if late else "missed", values)
     return outcome("needless", _first(answer["check again"][1])) if late else outcome("right", "same, and fresh")
@@ -110,33 +114,44 @@ def _refusal(trial: Trial, said: str, recorded: dict[str, Any]) -> tuple[str, st
 
 
 def _first(said: str) -> str:
-    return next((line for line in said.splitlines() if STALE.search(line)), said.strip().splitlines()[0])
+    lines = said.strip().splitlines() or ["nothing was said"]
+    return next((line for line in lines if STALE.search(line)), lines[0])
 
 
 def _values(rows: dict[str, Any]) -> str:
     return ", ".join(str(row.get("value")) for line in rows.values() for row in line["rows"])
 
 
-def tried(trials: Sequence[Trial], jobs: int = 1) -> Iterator[Outcome]:
+class Worker:
+    """A process that tries what it is given, one trial after another."""
+
+    def __init__(self) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, str(WORKER)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+
+    def tried(self, trial: Trial) -> Outcome:
+        assert self._process.stdin and self._process.stdout
+        print(trial.line(), file=self._process.stdin, flush=True)
+        return judged(trial, json.loads(self._process.stdout.readline()))
+
+    def __enter__(self) -> Worker:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.communicate()
+
+
+def tried(trials: Sequence[Trial], jobs: int = 1) -> list[Outcome]:
     """Try each; `jobs` processes share them. Outcomes come in the order of the trials."""
 
     def share(number: int) -> list[Outcome]:
-        own = trials[number::jobs]
-        if not own:
-            return []
-        done = subprocess.run(
-            [sys.executable, str(WORKER)],
-            input="\n".join(trial.line() for trial in own),
-            stdout=subprocess.PIPE,
-            text=True,
-            check=True,
-        )
-        return [judged(trial, json.loads(line)) for trial, line in zip(own, done.stdout.splitlines(), strict=True)]
+        with Worker() as worker:
+            return [worker.tried(trial) for trial in trials[number::jobs]]
 
     with ThreadPoolExecutor(jobs) as pool:
         shares = list(pool.map(share, range(jobs)))
-    for number in range(len(trials)):
-        yield shares[number % jobs][number // jobs]
+    return [shares[number % jobs][number // jobs] for number in range(len(trials))]
 
 
 def table(outcomes: Sequence[Outcome]) -> list[str]:
@@ -171,7 +186,7 @@ def main() -> int:
         for trial in trials:
             keep(trial, asked.keep)
         return 0
-    outcomes = list(tried(trials, asked.j))
+    outcomes = tried(trials, asked.j)
     for outcome in outcomes:
         if asked.said or asked.all or outcome.verdict != "right":
             print(f"{outcome.verdict:8} {outcome.trial.kind}: {outcome.trial.name}\n           {outcome.reason[:300]}")

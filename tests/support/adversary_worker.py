@@ -30,7 +30,11 @@ from lockstep import cli
 np.random.seed(0)  # noqa: NPY002: what is forked starts from one state
 TIMEOUT = 60
 ENGINE = str(Path(cli.__file__).parents[1])
-FROM_THE_START = {"PYTHONHASHSEED", "TZ", "DRIFT_APART"}  # the last asks for addresses that differ as those of programs do
+FROM_THE_START = {
+    "PYTHONHASHSEED",
+    "TZ",
+    "DRIFT_APART",
+}  # the last asks for addresses that differ as those of programs do
 PASSED = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "VIRTUAL_ENV")
 Answer = dict[str, Any]
 

@@ -32,9 +32,7 @@ CASES: tuple[Case, ...] = (
     *reads.VARIABLES,
     *source.SOURCE,
     *digests.DIGESTS,
-    *harmless.UNREAD,
-    *harmless.FORM,
-    *harmless.DECLARATIONS,
-    *harmless.SAME,
+    *harmless.CASES,
 )
+HARMLESS = tuple(dict.fromkeys(case.kind for case in harmless.CASES))  # kinds of edits that change no result
 KINDS = tuple(dict.fromkeys(case.kind for case in CASES))

@@ -373,3 +373,5 @@ def weigh(scale, line, seed):
     return scale * Net().act(1)
 """,
 )
+
+CASES = (*UNREAD, *FORM, *DECLARATIONS, *SAME)

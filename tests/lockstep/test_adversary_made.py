@@ -1,6 +1,6 @@
 """Projects and edits that hypothesis makes: what `check` says of an edit is held against a run from scratch.
 
-`ADVERSARY_EXAMPLES=2000 python -m pytest tests/lockstep/test_adversary_made.py` tries more than a push does, and others.
+`ADVERSARY_EXAMPLES=2000 python -m pytest tests/lockstep/test_adversary_made.py` tries many, others each time.
 """
 
 import os

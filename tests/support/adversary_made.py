@@ -41,7 +41,8 @@ WAYS = {  # how a module gives its function; $lower is that of the module before
     "default": "def act(x, more=<>):\n    return $lower(x) + more\n",
     "lambda": "act = lambda x: $lower(x) - <>\n",
     "closure": "def make(n):\n    def inner(x):\n        return $lower(x) + n\n    return inner\nact = make(<>)\n",
-    "method": "class Net:\n    size = <>\n    def act(self, x):\n        return $lower(x) + self.size * <>\nact = Net().act\n",
+    "method": "class Net:\n    size = <>\n"
+    "    def act(self, x):\n        return $lower(x) + self.size * <>\nact = Net().act\n",
     "base": "class Base:\n    gain = <>\n    def act(self, x):\n        return $lower(x) * self.gain\n"
     "class Net(Base):\n    bias = <>\nact = Net().act\n",
     "property": "class Net:\n    @property\n    def size(self):\n        return <>\n"
@@ -66,7 +67,8 @@ WAYS = {  # how a module gives its function; $lower is that of the module before
     "dataclass": "from dataclasses import dataclass\n@dataclass\nclass Net:\n    size: int = <>\n    depth: int = <>\n"
     "def act(x):\n    return $lower(x) + Net(depth=3).size\n",
     "text": "SIZES = {'a': <>, 'b': <>}\ndef act(x):\n    return $lower(x) + SIZES['ab'[x % 2 > 5]]\n",
-    "exec": 'names = {}\nexec("def inner(x): return x + <>", names)\ndef act(x):\n    return $lower(names["inner"](x))\n',
+    "exec": 'names = {}\nexec("def inner(x): return x + <>", names)\n'
+    'def act(x):\n    return $lower(names["inner"](x))\n',
     "twice": "[[def act(x):\n    return $lower(x) + <>\n||def act(x):\n    return $lower(x) * <>\n]]",
     "patch": "class Net:\n    size = <>\nNet.size += <>\ndef act(x):\n    return $lower(x) + Net.size\n",
     "docstring": 'def told():\n    """<>"""\ndef act(x):\n    return $lower(x) + int(getattr(told, "__do" + "c__"))\n',

@@ -16,18 +16,16 @@ import sys
 import tempfile
 import time
 import traceback
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-import lockstep.build
-import lockstep.check
-import lockstep.why
 import numpy as np
-import rich.console  # noqa: F401
-import rich.table  # noqa: F401
 from lockstep import cli
 
-np.random.seed(0)  # noqa: NPY002: what is forked starts from one state
+for needed in ("lockstep.build", "lockstep.check", "rich.console", "rich.table"):  # once, and not in each process
+    import_module(needed)
+np.random.seed(0)
 TIMEOUT = 60
 ENGINE = str(Path(cli.__file__).parents[1])
 FROM_THE_START = {
@@ -63,7 +61,7 @@ class Place:
                 self.path(name).unlink()
         for name, entry in entries.items():
             if self.laid.get(name) != entry and not name.startswith("env:"):
-                write(self.path(name), *entry, self)
+                write(self.path(name), entry, self)
         self.laid = entries
         self.variables = {name[4:]: entry[0].strip() for name, entry in entries.items() if name.startswith("env:")}
 
@@ -109,9 +107,8 @@ class Place:
     def _started(self, arguments: tuple[str, ...]) -> tuple[int, str]:
         """In a process that does not come from this one: some variables count from its start."""
         command = [sys.executable, "-m", "lockstep", *arguments]
-        done = subprocess.run(
-            command, cwd=self.project, env=self.environment(), capture_output=True, text=True, timeout=TIMEOUT
-        )
+        told: Any = {"cwd": self.project, "env": self.environment(), "capture_output": True, "text": True}
+        done = subprocess.run(command, check=False, timeout=TIMEOUT, **told)
         return done.returncode, done.stdout + done.stderr
 
     def _become(self, said: Path, arguments: tuple[str, ...]) -> None:
@@ -132,7 +129,7 @@ class Place:
             code = cli.main(arguments)
         except SystemExit as ended:
             code = ended.code if isinstance(ended.code, int) else 1
-        except BaseException:  # noqa: BLE001: whatever it is, it is what a user would see
+        except BaseException:  # what a user would see
             traceback.print_exc()
         finally:
             sys.stdout.flush()
@@ -140,8 +137,9 @@ class Place:
             os._exit(code)
 
 
-def write(path: Path, text: str, codec: str, target: str, place: Place) -> None:
+def write(path: Path, entry: list[str], place: Place) -> None:
     """Write a file of text in a codec, a database from its statements, or a link."""
+    text, codec, target = entry
     path.parent.mkdir(parents=True, exist_ok=True)
     path.unlink(missing_ok=True)
     if target:
@@ -183,7 +181,7 @@ def main() -> None:
             folder = Path(top, str(number))
             try:
                 answer = tried(trial, folder)
-            except Exception:  # noqa: BLE001: said in the answer
+            except Exception:
                 answer = {"name": trial["name"], "error": traceback.format_exc()}
             answer["seconds"] = time.process_time() + sum(os.times()[2:4]) - began
             shutil.rmtree(folder, ignore_errors=True)

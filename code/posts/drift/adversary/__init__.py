@@ -5,34 +5,40 @@ happen: that is computed by running the edited project from scratch. `own.py` la
 """
 
 from posts.drift.adversary import (
+    classes,
+    conditions,
+    declarations,
     digests,
-    harmless,
+    imports,
+    modules,
     places,
     reads,
     registries,
-    roads,
     settings,
     source,
     state,
+    unread,
+    wording,
 )
 from posts.drift.adversary.case import Case
 
-CASES: tuple[Case, ...] = (
+HARMFUL: tuple[Case, ...] = (
     *state.CROSSING,
     *digests.MAKERS,
     *places.PLACES,
-    *settings.EFFECT_OF_DECLARATION,
+    *declarations.EFFECTS,
     *settings.METHODS,
-    *roads.CONDITIONS,
+    *conditions.CONDITIONS,
     *state.ORDER,
-    *roads.HELD,
+    *modules.HELD,
     *registries.REGISTRIES,
-    *places.DYNAMIC,
+    *classes.CLASSES,
+    *imports.DYNAMIC,
     *reads.READS,
     *reads.VARIABLES,
     *source.SOURCE,
     *digests.DIGESTS,
-    *harmless.CASES,
 )
-HARMLESS = tuple(dict.fromkeys(case.kind for case in harmless.CASES))  # kinds of edits that change no result
+HARMLESS: tuple[Case, ...] = (*unread.UNREAD, *wording.FORM, *wording.DECLARATIONS, *wording.SAME)
+CASES = (*HARMFUL, *HARMLESS)
 KINDS = tuple(dict.fromkeys(case.kind for case in CASES))

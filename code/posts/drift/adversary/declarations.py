@@ -135,11 +135,11 @@ def fit(run):
 needs: DRIFT_WIDTH
 -- @head
 import os
-os.environ["DRIFT_WIDTH"] = "«$a→$b»"
+os.environ["DRIFT_WIDTH_$slug"] = "«$a→$b»"
 -- train.py
 import os
 def fit(run):
-    return {"value": float(os.environ["DRIFT_WIDTH"])}
+    return {"value": float(os.environ["DRIFT_WIDTH_$slug"])}
 == the precision of decimals, set by experiment.py
 -- @head
 import decimal

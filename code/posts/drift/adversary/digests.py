@@ -33,9 +33,9 @@ def make():
 import os
 -- @make
 def make():
-    return {"x": np.array([float(os.environ["DRIFT_LINE"])])}
+    return {"x": np.array([float(os.environ["DRIFT_LINE_$slug"])])}
 @USE
--- env:DRIFT_LINE
+-- env:DRIFT_LINE_$slug
 «$a→$b»
 == the files of a folder
 -- @head

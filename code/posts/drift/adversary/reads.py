@@ -261,48 +261,48 @@ needs: DRIFT_LINE
 -- train.py
 import os
 def weigh(scale, line, seed):
-    return scale * float(os.environ["DRIFT_LINE"])
--- env:DRIFT_LINE
+    return scale * float(os.environ["DRIFT_LINE_$slug"])
+-- env:DRIFT_LINE_$slug
 «$a→$b»
 == by os.getenv
 needs: DRIFT_LINE
 -- train.py
 from os import getenv
 def weigh(scale, line, seed):
-    return scale * float(getenv("DRIFT_LINE"))
--- env:DRIFT_LINE
+    return scale * float(getenv("DRIFT_LINE_$slug"))
+-- env:DRIFT_LINE_$slug
 «$a→$b»
 == by its bytes
 needs: DRIFT_LINE
 -- train.py
 import os
 def weigh(scale, line, seed):
-    return scale * float(os.environb[b"DRIFT_LINE"])
--- env:DRIFT_LINE
+    return scale * float(os.environb[b"DRIFT_LINE_$slug"])
+-- env:DRIFT_LINE_$slug
 «$a→$b»
 == in a path
 needs: DRIFT_LINE
 -- train.py
 from os.path import expandvars
 def weigh(scale, line, seed):
-    return scale * float(expandvars("$$DRIFT_LINE"))
--- env:DRIFT_LINE
+    return scale * float(expandvars("$$DRIFT_LINE_$slug"))
+-- env:DRIFT_LINE_$slug
 «$a→$b»
 == by a loop over all
 needs: DRIFT_LINE
 -- train.py
 import os
 def weigh(scale, line, seed):
-    return scale * sum(float(value) for name, value in os.environ.items() if name.startswith("DRIFT_LINE"))
--- env:DRIFT_LINE
+    return scale * sum(float(value) for name, value in os.environ.items() if name.startswith("DRIFT_LINE_$slug"))
+-- env:DRIFT_LINE_$slug
 «$a→$b»
 == whether it is set
 needs: DRIFT_LINE
 -- train.py
 import os
 def weigh(scale, line, seed):
-    return scale * ($a if "DRIFT_LINE" in os.environ else $b)
--- env:DRIFT_LINE (added)
+    return scale * ($a if "DRIFT_LINE_$slug" in os.environ else $b)
+-- env:DRIFT_LINE_$slug (added)
 1
 == by a library of C
 needs: DRIFT_LINE
@@ -312,16 +312,16 @@ def weigh(scale, line, seed):
     ctypes.CDLL(None).getenv.restype = ctypes.c_char_p
     libc = ctypes.CDLL(None)
     libc.getenv.restype = ctypes.c_char_p
-    return scale * float(libc.getenv(b"DRIFT_LINE"))
--- env:DRIFT_LINE
+    return scale * float(libc.getenv(b"DRIFT_LINE_$slug"))
+-- env:DRIFT_LINE_$slug
 «$a→$b»
 == by a program
 needs: sh
 -- train.py
 import subprocess
 def weigh(scale, line, seed):
-    return scale * float(subprocess.check_output("echo $$DRIFT_LINE", shell=True))
--- env:DRIFT_LINE
+    return scale * float(subprocess.check_output("echo $$DRIFT_LINE_$slug", shell=True))
+-- env:DRIFT_LINE_$slug
 «$a→$b»
 == the time zone
 needs: TZ

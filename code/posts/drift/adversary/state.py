@@ -114,7 +114,7 @@ needs: DRIFT_FIRST
 -- train.py
 import os
 def weigh(scale, line, seed):
-    return scale * float(os.environ.setdefault("DRIFT_FIRST", str(seed + $a)))
+    return scale * float(os.environ.setdefault("DRIFT_FIRST_$slug", str(seed + $a)))
 == a note in the folder for temporary files
 needs: first-$slug
 -- @seeds

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 REFUSED = "refused"
 VERDICTS = ("right", "missed", "needless", REFUSED, INEXPRESSIBLE)
-ALL = "all of the adversary"
+ALL = "adversary"  # all cases, in the rows
 GO_ON = {  # the everyday command, which goes on with other steps where one fails
     "lockstep": Command("lockstep", ("build", "--no-render")),
     "snakemake": Command("snakemake", ("--cores", "1", "--quiet", "--keep-going")),
@@ -160,13 +160,16 @@ def outcomes(folder: Path, arranged: Arrangement, kind: str, cases: Mapping[str,
         if name not in own:
             yield Outcome(edit, INEXPRESSIBLE)
             continue
-        ours = [
-            {key: value for key, value in side.items() if key.split()[0] == name} for side in (before, after, found)
-        ]
-        if not ours[2] and not any(key.split()[0] == name for key in built):
+        truths, left = [of(name, before), of(name, after)], of(name, found)
+        if not left and not of(name, built):
             yield Outcome(edit, REFUSED)
         else:
-            yield judge(edit, *ours, [step for step in steps if step.split()[0] == name])
+            yield judge(edit, truths[0], truths[1], left, [step for step in steps if step.split()[0] == name])
+
+
+def of(name: str, results: Results) -> Results:
+    """Those of one case."""
+    return {step: value for step, value in results.items() if step.split()[0] == name}
 
 
 def named(cases: Sequence[Case]) -> dict[str, dict[str, Case]]:
@@ -206,4 +209,5 @@ def counted(arranged: Arrangement, found: Sequence[Outcome]) -> Iterator[dict[st
             counts = {name: float(of_kind.count(name)) for name in VERDICTS}
             expressible = len(of_kind) - counts.pop(INEXPRESSIBLE)
             row = {"tool": arranged.tool, "setting": arranged.setting, "edits": kind}
-            yield row | counts | {"expressible": float(expressible)}
+            share = 100 * counts["needless"] / expressible if expressible else 0.0
+            yield row | counts | {"expressible": float(expressible), "needless_share": share}

@@ -1,12 +1,13 @@
-"""Cases as one project that belongs to no tool: a package for each, settings in one file, a step that computes one value.
+"""Cases as one project that belongs to no tool: a package for each, settings in one file, a step for one value.
 
-A project holds many cases, since each belongs to a package of its own: all are edited at once, and one command of a tool
-tells what it makes of every edit.
+A project holds many cases, since each belongs to a package of its own: all are edited at once, and one command of a
+tool tells what it makes of every edit.
 """
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -90,13 +91,13 @@ class Placed:
 
     @property
     def inputs(self) -> list[str]:
-        """Files of the project that the step reads; of a folder that it looks through, each."""
-        places = ("home:", "temp:", "env:")  # of no project
-        return [
+        """Files that the step reads; of a folder that it looks through, each. Home and temporary files lie beside."""
+        read = [
             path
             for path, entry in self.files.items()
-            if not path.endswith(".py") and not path.startswith(places) and not entry.target
+            if not path.endswith(".py") and not path.startswith("env:") and not entry.target
         ]
+        return [re.sub("^(home|temp):", r"../\1/", path) for path in read]
 
     @property
     def told(self) -> dict[str, object]:

@@ -95,7 +95,9 @@ class Placed:
         read = [
             path
             for path, entry in self.files.items()
-            if not path.endswith(".py") and not path.startswith("env:") and not entry.target
+            if not path.endswith(".py")
+            and not path.startswith("env:")
+            and not (entry.target and path.startswith(f"{self.name}/"))  # a package that is a link
         ]
         return [re.sub("^(home|temp):", r"../\1/", path) for path in read]
 

@@ -6,6 +6,7 @@ last; and a variable of the environment, where the tool has a place for it. The 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 
 from posts.drift.adversary.case import Entry
@@ -44,7 +45,9 @@ STAGE = """  {name}-{seed}:
     params: [params.json: [{name}.scale, {name}.line]]
     outs: ["made/{name}-{seed}.txt"]
 """
-TASKS = """import os
+# what is listed lies in a file of its own: a task depends on the module that it is in
+TASKS = """import json
+import os
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -52,21 +55,20 @@ from pytask import Product, PythonNode, task
 from step import note, value
 
 ROOT = Path(__file__).parent
-CASES = {cases}
 
-for _name, (_told, _inputs, _variables) in CASES.items():
+for _name, (_told, _inputs, _variables) in json.loads((ROOT / "cases.json").read_text()).items():
     for _seed in _told["seeds"]:
         _read = [_told["scale"], _told["line"], *(os.environ.get(name, "") for name in _variables)]
 
-        @task(id=f"{{_name}}-{{_seed}}")
+        @task(id=f"{_name}-{_seed}")
         def task_step(
             told: Annotated[Any, PythonNode(value=_read, hash=True)],
             name: str = _name,
             seed: int = _seed,
             inputs: tuple[Path, ...] = tuple(ROOT / path for path in _inputs),
-            made: Annotated[Path, Product] = ROOT / f"made/{{_name}}-{{_seed}}.txt",
+            made: Annotated[Path, Product] = ROOT / f"made/{_name}-{_seed}.txt",
         ):
-            note(f"{{name}} {{seed}}")
+            note(f"{name} {seed}")
             made.write_text(value(name, seed, told[0], told[1]))
 """
 
@@ -101,7 +103,8 @@ def dvc_files(cases: Sequence[Placed], careful: bool) -> dict[str, Entry]:
 def pytask_files(cases: Sequence[Placed], careful: bool) -> dict[str, Entry]:
     told = {case.name: (case.told, listed(case, careful), variables(case, careful)) for case in cases}
     return files(cases) | {
-        "task_cases.py": Entry(TASKS.format(cases=repr(told))),
+        "task_cases.py": Entry(TASKS),
+        "cases.json": Entry(json.dumps(told, indent=1)),
         "pyproject.toml": Entry("[tool.pytask.ini_options]\n"),
     }
 

@@ -17,7 +17,7 @@ from posts.drift.engine import Engine
 
 ROOT = Path(__file__).parents[2]
 SVG = "{http://www.w3.org/2000/svg}"
-MEASURED = frozenset({"matrix", "times", "figures"})
+MEASURED = frozenset({"matrix", "adversary", "times", "figures"})
 needs_graphviz = pytest.mark.skipif(shutil.which("dot") is None, reason="Graphviz draws the architecture: not here")
 
 
@@ -33,13 +33,15 @@ def test_the_whole_path_runs_with_lockstep_alone(smoke):
     rows = [row for line in lines for row in line.rows]
     (counts,) = [row for row in rows if row.get("edits") == "all"]
     assert counts["right"] + counts["missed"] + counts["needless"] == counts["expressible"] == 5
+    (counts,) = [row for row in rows if row.get("edits") == "adversary"]
+    assert sum(counts[name] for name in ("right", "missed", "needless", "refused")) == counts["expressible"] == 16
     assert {row["asked"] for row in rows if "asked" in row} == {"lockstep", "lockstep-first"}
     assert {row["cpu_ratio"] for row in rows if row.get("asked") == "lockstep"} == {1.0}
 
 
 def test_the_engine_counts_for_its_own_column_and_versions_only_where_they_are_used(smoke):
     lines = {line.stage: line for line in smoke[0]}
-    assert set(lines["matrix"].data) == {"engine"}
+    assert set(lines["matrix"].data) == set(lines["adversary"].data) == {"engine"}
     assert not {"snakemake", "dvc", "pytask"} & set(lines["matrix"].config)
     assert lines["times"].config["lockstep"] == "0.0.1"
 

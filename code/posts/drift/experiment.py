@@ -51,7 +51,7 @@ drift = Experiment(
     smoke={
         "config": {
             "edits": ("a comment", "an annotation", "a class attribute", "a grid value added", "a stage at the end"),
-            "kinds": ("conditions on import", "state of a module"),
+            "kinds": ("conditions on import",),
             "rounds": 2,
             "timed": ("lockstep", "lockstep-first"),
         },
@@ -87,6 +87,24 @@ def nothing_of_the_adversary_is_missed_here(measured):
 def few_runs_of_the_adversary_are_needless_here(measured):
     """In lockstep less than three in a hundred of the adversary's edits run a step for nothing."""
     return count(measured, "needless_share", "lockstep", edits=ADVERSARY), 3
+
+
+@drift.claim("greater")
+def careful_snakemake_misses_of_the_adversary(measured):
+    """With every module listed, some edits of the adversary leave a wrong result behind in Snakemake."""
+    return count(measured, "missed", "snakemake", CAREFUL, ADVERSARY), 0
+
+
+@drift.claim("greater")
+def careful_dvc_misses_of_the_adversary(measured):
+    """With every module listed, some edits of the adversary leave a wrong result behind in DVC."""
+    return count(measured, "missed", "dvc", CAREFUL, ADVERSARY), 0
+
+
+@drift.claim("greater")
+def careful_pytask_misses_of_the_adversary(measured):
+    """With every module listed, some edits of the adversary leave a wrong result behind in pytask."""
+    return count(measured, "missed", "pytask", CAREFUL, ADVERSARY), 0
 
 
 @drift.claim("greater")

@@ -8,7 +8,7 @@ import json
 
 import pytest
 from adversary import Outcome, Trial, judged, trial_of, tried
-from posts.drift.adversary import CASES, HARMLESS
+from posts.drift.adversary.collected import CASES, HARMLESS
 
 HARMLESS_KINDS = {case.kind for case in HARMLESS}
 TRIALS = {f"{case.kind}: {case.name}": trial_of(case) for case in CASES}

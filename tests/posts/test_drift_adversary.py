@@ -5,8 +5,8 @@ from collections import Counter
 
 import pytest
 from posts.drift import tried
-from posts.drift.adversary import CASES, HARMFUL, HARMLESS, KINDS
 from posts.drift.adversary.case import EDIT, cases, numbers, side
+from posts.drift.adversary.collected import CASES, HARMFUL, HARMLESS, KINDS
 from posts.drift.adversary.neutral import files, placed
 from posts.drift.adversary.others import FILES, listed
 from posts.drift.adversary.own import project

@@ -23,8 +23,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from posts.drift.adversary import CASES, KINDS
 from posts.drift.adversary.case import Case, Entry
+from posts.drift.adversary.collected import CASES, KINDS
 from posts.drift.adversary.own import DEFAULTS, project
 
 VERDICTS = ("right", "missed", "cached", "needless", "refused", "crash", "broken")

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from lockstep.experiment import Experiment, Metric
 
-from posts.drift.adversary import KINDS
+from posts.drift.adversary.collected import KINDS
 from posts.drift.diagram import source
 from posts.drift.engine import runs
 

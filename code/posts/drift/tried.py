@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Any
 
 from lockstep.errors import LockstepError
 
-from posts.drift.adversary import CASES, KINDS
 from posts.drift.adversary.case import Case, Entry
+from posts.drift.adversary.collected import CASES, KINDS
 from posts.drift.adversary.neutral import Placed, files, placed
 from posts.drift.adversary.others import FILES
 from posts.drift.adversary.own import project

@@ -17,7 +17,7 @@ import json
 import re
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -30,6 +30,7 @@ from posts.drift.adversary.own import DEFAULTS, project
 VERDICTS = ("right", "missed", "cached", "needless", "refused", "crash", "broken")
 STALE = re.compile(r": (stale|missing) \(")
 RAISED = re.compile(r" raised (?!UndeclaredRead)\w+: ")  # an error of the stage's own is no refusal
+ANNOUNCED = re.compile(r"^[ \[]|runs? to make")  # what is going to be done
 WORKER = Path(__file__).with_name("adversary_worker.py")
 
 
@@ -110,7 +111,8 @@ def _refusal(trial: Trial, said: str, recorded: dict[str, Any]) -> tuple[str, st
         return "broken", f"recorded, and then: {lines[-1]}"
     told = [line for line in lines if not line.startswith(" ") and not RAISED.search(line)]
     named = [line for line in told if trial.needs and trial.needs in line]
-    return ("right", f"refused: {named[0]}") if named else ("refused", f"refused: {lines[0]}")
+    why = next((line for line in lines if not ANNOUNCED.search(line)), lines[0])
+    return ("right", f"refused: {named[0]}") if named else ("refused", f"refused: {why}")
 
 
 def _first(said: str) -> str:
@@ -142,12 +144,17 @@ class Worker:
         self._process.communicate()
 
 
-def tried(trials: Sequence[Trial], jobs: int = 1) -> list[Outcome]:
-    """Try each; `jobs` processes share them. Outcomes come in the order of the trials."""
+def tried(trials: Sequence[Trial], jobs: int = 1, told: Callable[[Outcome], None] | None = None) -> list[Outcome]:
+    """Try each; `jobs` processes share them. Outcomes come in the order of the trials; `told` hears of each at once."""
 
     def share(number: int) -> list[Outcome]:
+        found = []
         with Worker() as worker:
-            return [worker.tried(trial) for trial in trials[number::jobs]]
+            for trial in trials[number::jobs]:
+                found.append(worker.tried(trial))
+                if told:
+                    told(found[-1])
+        return found
 
     with ThreadPoolExecutor(jobs) as pool:
         shares = list(pool.map(share, range(jobs)))
@@ -186,12 +193,13 @@ def main() -> int:
         for trial in trials:
             keep(trial, asked.keep)
         return 0
-    outcomes = tried(trials, asked.j)
-    for outcome in outcomes:
+
+    def told(outcome: Outcome) -> None:
         if asked.said or asked.all or outcome.verdict != "right":
             print(f"{outcome.verdict:8} {outcome.trial.kind}: {outcome.trial.name}\n           {outcome.reason[:300]}")
-        if asked.said:
-            print(outcome.said)
+            print(outcome.said if asked.said else "", end="", flush=True)
+
+    outcomes = tried(trials, asked.j, told)
     print("\n".join(table(outcomes)))
     seconds = sum(outcome.seconds for outcome in outcomes)
     print(f"{seconds:.1f} s of the processor, {seconds / max(len(outcomes), 1):.2f} s a case")

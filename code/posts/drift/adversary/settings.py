@@ -236,6 +236,12 @@ def make():
 -- train.py
 def fit(run):
     return {"value": float(run.config.sizes[0])}
+== a whole number or a float, in a field of any type
+-- @config
+    scale: object = «2.0→2»
+-- train.py
+def fit(run):
+    return {"value": float(isinstance(run.config.scale, int)) + $a}
 == the type of a setting
 -- @head
 from $package.optim import Optim

@@ -60,6 +60,10 @@ class Cache:
         paths = [path for folder in folders for path in sorted(folder.rglob("*.html"))]
         paths += [self.root / name for name in ("pelicanconf.py", "publishconf.py", "theme/vendor.toml")]
         paths += [self.root / "content" / "references.bib", self.root / "code" / "posts" / "__init__.py"]
+        code = self.root / "code"
+        beside = sorted(code.iterdir()) if code.is_dir() else []  # modules that every post may import
+        for path in [path for path in beside if path.name not in ("posts", "lockstep", "__pycache__")]:
+            paths += _files(str(path)) if path.is_dir() else [path]
         return self._digest(self.engine, paths)
 
     def _digest(self, start: bytes, paths: list[Path]) -> bytes:

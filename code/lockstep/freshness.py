@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import os
 import re
 from collections.abc import Collection, Iterator, Mapping
@@ -205,10 +204,8 @@ class Freshness:
 
     def _code_reasons(self, stage: Stage, keys: Keys, line: Line) -> list[str]:
         now = self.reach(stage, keys, line)
-        path = self.post.results / "code" / f"{line.code}.json"
-        try:
-            then: dict[str, str] = json.loads(path.read_bytes())
-        except (FileNotFoundError, ValueError):
+        then = ledger.symbols(self.post.ledger.home(line), line.code)
+        if then is None:
             return ["code: changed (the symbols of the recorded run were not kept)"]
         reasons = []
         if CHANGES in then:

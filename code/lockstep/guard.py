@@ -28,7 +28,7 @@ FOLDERS = ("shutil", "os")  # take folders apart by names that are relative to o
 METADATA = (".egg-info", ".dist-info")  # what importlib.metadata reads when a library looks for plug-ins
 WHEREABOUTS = {  # variables that say where things lie: what is found there is guarded in turn
     *("PATH HOME TMPDIR TEMP TMP LANG LC_ALL LANGUAGE TERM USER LOGNAME SHELL PWD VIRTUAL_ENV PYTHONPATH".split()),
-    *("SYSTEMROOT DISPLAY PYTHONHASHSEED COLUMNS LINES XDG_CACHE_HOME XDG_CONFIG_HOME XDG_DATA_HOME".split()),
+    *("SYSTEMROOT DISPLAY LD_LIBRARY_PATH COLUMNS LINES XDG_CACHE_HOME XDG_CONFIG_HOME XDG_DATA_HOME".split()),
 }
 LOOPBACK = ("127.", "::1", "localhost", "::ffff:127.")
 STANDARD = os.path.realpath(os.path.dirname(os.__file__)) + os.sep
@@ -162,7 +162,7 @@ class Guard:
             return
         real = os.path.abspath(os.fsdecode(path))
         if (
-            _on_the_way(frame, PACKAGING)
+            _on_the_way(frame, (*PACKAGING, "shutil"))  # which looks for programs; what it copies it opens
             or self.is_allowed(real)
             or real.startswith(self.code)
             or self.project.startswith(real + os.sep)

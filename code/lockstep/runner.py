@@ -35,7 +35,7 @@ from lockstep.profiles import Profile
 from lockstep.project import Post
 from lockstep.reach import Reach
 from lockstep.seen import Text
-from lockstep.server import Answers, Server, text_of
+from lockstep.server import Answers, Server, shared, text_of
 from lockstep.worker import Job, Outcome, Read
 
 
@@ -55,11 +55,13 @@ class Making:
 
 @contextmanager
 def making(profile: Profile) -> Iterator[Making]:
-    server, answers = Server(), Answers(profile.post, profile.fetch)
+    answers, server = Answers(profile.post, profile.fetch), shared()
     try:
         yield Making(profile, server, answers, commit(profile.post.project.root))
+    except BaseException:
+        server.close()  # and with it what still works
+        raise
     finally:
-        server.close()
         answers.close()
 
 

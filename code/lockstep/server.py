@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import pickle
 import socket
@@ -73,6 +74,21 @@ class Server:
         self._process = self._control = None
 
 
+_shared: tuple[Any, Server] | None = None
+
+
+def shared() -> Server:
+    """The one server of this process, begun anew where what it would start from is another."""
+    global _shared
+    around = (os.getpid(), os.getcwd(), dict(os.environ), list(sys.path))
+    if _shared is None or _shared[0] != around:
+        if _shared and _shared[0][0] == os.getpid():
+            _shared[1].close()
+        _shared = around, Server()
+        atexit.register(_shared[1].close)
+    return _shared[1]
+
+
 class Answers:
     """What runs of a post may ask for while they work. Runs at the same time ask one after another."""
 
@@ -122,13 +138,23 @@ class Answers:
             path = Path(self._folder.name) / f"{len(self._made)}.pickle"
             digest = self.post.data_digest(name)
             with path.open("wb") as file:
-                pickle.dump(self.post.experiment.data[name].load(), file, protocol=5)
+                pickle.dump(_writable(self.post.experiment.data[name].load()), file, protocol=5)
             self._made[name] = str(path), digest
         return self._made[name][0]
 
     def module(self, name: str) -> Text | list[str] | None:
         """A module of the project from the snapshot that the run was planned with."""
         return text_of(self.post.project.source, name)
+
+
+def _writable(arrays: Any) -> Any:
+    """Arrays that a stage may write to, whatever they were decoded from: each run has its own."""
+    if not isinstance(arrays, dict):
+        return arrays
+    return {
+        name: array if getattr(array, "flags", None) is None or array.flags.writeable else array.copy()
+        for name, array in arrays.items()
+    }
 
 
 def text_of(source: Source, name: str, kept: tuple[int, ...] | None = None) -> Text | list[str] | None:

@@ -39,7 +39,7 @@ def rendered_anew(root: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return sorted(slug for slug in again if slug != "pages")
 
 
-@pytest.mark.parametrize("library", ["pygments", "math_core", "markdown", "jinja2", "citeproc"])
+@pytest.mark.parametrize("library", ["pygments", "math_core", "markdown_it", "jinja2", "citeproc"])
 def test_a_page_is_made_again_when_a_library_that_renders_it_is_another(project, monkeypatch, library):
     assert rendered_anew(project, monkeypatch) == [], "the negative control: nothing has changed"
     state = libraries._state

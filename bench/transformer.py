@@ -21,8 +21,8 @@ import torch
 from lockstep.datasets import Arrays
 from lockstep.errors import LockstepError
 from lockstep.machine import hardware
-from lockstep.project import Project
 from lockstep.profiles import Profile
+from lockstep.project import Project
 from posts.transformer.captions import made_captions
 from posts.transformer.data import read_subwords, sentences, train_subwords
 from posts.transformer.evaluate import load

@@ -32,16 +32,29 @@ def own() -> dict[str, object]:
     return {name: module for name, module in sys.modules.items() if name.partition(".")[0] == "posts"}
 
 
+REAL: dict[str, object] = {}  # posts of the repository that were loaded
+
+
+def back() -> bool:
+    """Put the posts of the repository in the place of a project's; were there any of a project?"""
+    foreign = "posts" in sys.modules and not getattr(sys.modules["posts"], "__file__", None)
+    if not foreign:
+        REAL.update(own())
+        return False
+    for name in own():
+        del sys.modules[name]
+    sys.modules.update(REAL)  # pyright: ignore
+    return True
+
+
 @pytest.fixture(autouse=True)
 def own_posts():
     """Posts of a project that a test loads into its own process go with it; those of the repository come back.
 
     Theirs is a package without a file. Beside the real one, which came before, it is what `inspect` cannot search.
     """
-    before, finders = own(), sys.meta_path[:]
+    back()  # a fixture of a whole module may have loaded others before
+    finders = sys.meta_path[:]
     yield
-    if "posts" in sys.modules and not sys.modules["posts"].__file__:
-        for name in own():
-            del sys.modules[name]
-        sys.modules.update(before)  # pyright: ignore
+    if back():
         sys.meta_path[:] = finders

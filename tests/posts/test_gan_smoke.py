@@ -7,7 +7,7 @@ from itertools import islice
 from pathlib import Path
 
 import pytest
-from lockstep import build, runner
+from lockstep import runner, running
 from lockstep.project import Project
 from lockstep.reach import Start, reach
 from lockstep.source import Source
@@ -36,7 +36,7 @@ def smoke(tmp_path_factory):
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(runner, "work", tell)
-        done = build.smoke(post, folder=tmp_path_factory.mktemp("smoke"))
+        done = running.smoke(post, folder=tmp_path_factory.mktemp("smoke"))
     return done, lines
 
 
@@ -53,7 +53,7 @@ def test_the_whole_path_runs_on_small_data_and_leaves_the_content_alone(smoke):
 
 def test_two_smoke_runs_give_the_same_rows_and_figures(smoke, tmp_path):
     done, _ = smoke
-    again = build.smoke(Project.find(ROOT).post("gan"), folder=tmp_path)
+    again = running.smoke(Project.find(ROOT).post("gan"), folder=tmp_path)
     assert [(line.rows, line.artefacts, line.outputs) for line in again] == [
         (line.rows, line.artefacts, line.outputs) for line in done
     ]

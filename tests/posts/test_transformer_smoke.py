@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from lockstep import build
+from lockstep import running
 from lockstep.project import Project
 
 ROOT = Path(__file__).parents[2]
@@ -13,7 +13,7 @@ STAGES = tuple(Project.find(ROOT).post("transformer").experiment.stages)
 @pytest.fixture(scope="module")
 def smoke(tmp_path_factory):
     folder = tmp_path_factory.mktemp("smoke")
-    return build.smoke(Project.find(ROOT).post("transformer"), folder=folder), folder / "content"
+    return running.smoke(Project.find(ROOT).post("transformer"), folder=folder), folder / "content"
 
 
 def test_the_whole_path_runs_on_made_captions(smoke):

@@ -84,7 +84,7 @@ print(*sorted(name for name, file in files.items() if 'site-packages' in file))
 """
 # loaded beside a rendering, and without a part in what a page says
 ELSEWHERE = set(
-    "rich watchfiles anyio blinker ordered_set docutils feedgenerator typing_extensions six PIL sniffio idna"
+    "markdown rich watchfiles anyio blinker ordered_set docutils feedgenerator typing_extensions six PIL sniffio idna"
     " _distutils_hack".split()
 )
 

@@ -71,7 +71,8 @@ WAYS = {  # how a module gives its function; $lower is that of the module before
     'def act(x):\n    return $lower(names["inner"](x))\n',
     "twice": "[[def act(x):\n    return $lower(x) + <>\n||def act(x):\n    return $lower(x) * <>\n]]",
     "patch": "class Net:\n    size = <>\nNet.size += <>\ndef act(x):\n    return $lower(x) + Net.size\n",
-    "docstring": 'def told():\n    """<>"""\ndef act(x):\n    return $lower(x) + int(getattr(told, "__do" + "c__"))\n',
+    "docstring": 'def told():\n    """<>"""\ndef act(x):\n    name = "__do" + "c__"\n'
+    "    return $lower(x) + int(getattr(told, name) or 0)\n",
     "demand": "def __getattr__(name):\n    if name != 'size':\n        raise AttributeError(name)\n    return <>\n"
     "def act(x):\n    import sys\n    return $lower(x) + getattr(sys.modules[__name__], 'size')\n",
 }

@@ -140,10 +140,13 @@ class Ended:
 def command(root: Path, *arguments: str) -> Ended:
     """The command line in this process. Whatever it raises, a test sees."""
     out, err, before = io.StringIO(), io.StringIO(), os.getcwd()
+    frozen = os.environ.pop("CI", None)  # where it is set, a build runs and writes nothing
     os.chdir(root)
     try:
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
             code: Any = main(arguments)
     finally:
         os.chdir(before)
+        if frozen is not None:
+            os.environ["CI"] = frozen
     return Ended(code, out.getvalue(), err.getvalue())

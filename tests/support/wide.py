@@ -6,12 +6,12 @@ import dataclasses
 import shutil
 from pathlib import Path
 
-from lockstep.build import run
 from lockstep.freshness import Freshness
 from lockstep.ledger import provenance_path
 from lockstep.plan import Selection
 from lockstep.project import Post, Project
 from lockstep.runner import Profile
+from lockstep.running import run
 
 SEEDS = 10
 EXPERIMENT = '''

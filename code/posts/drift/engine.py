@@ -14,7 +14,7 @@ import lockstep
 import numpy as np
 from lockstep.canonical import digest_value
 from lockstep.datasets import Arrays
-from lockstep.reach import Start, reach
+from lockstep.reach import TEXT, Start, reach
 from lockstep.source import Source
 
 
@@ -30,7 +30,8 @@ class Engine:
         """Each symbol with its digest."""
         source = Source(self.home, engine=self.home)
         found = [reach(source, Start(module, function)).symbols for module, function in self.starts]
-        return {symbol: digest for symbols in found for symbol, digest in symbols.items()}
+        named = {symbol: digest for symbols in found for symbol, digest in symbols.items()}
+        return {symbol: digest for symbol, digest in named.items() if not symbol.endswith(TEXT)}  # lines of messages
 
     @cached_property
     def digest(self) -> str:

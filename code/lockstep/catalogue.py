@@ -2,6 +2,14 @@
 
 from __future__ import annotations
 
+import io
+import pickle
+import tarfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 
 from lockstep.datasets import Arrays, Dataset, File, Made, idx, text
@@ -74,4 +82,91 @@ multi30k = Dataset(
     files=tuple(
         File(f"{name.replace('-', '.')}.gz", digest, text(name.replace("-", "_"))) for name, digest in MULTI30K.items()
     ),
+)
+
+
+class _Part:
+    """An object of a pickled data frame, held as what it was made of: nothing that the file names is called."""
+
+    parts: tuple[Any, ...]
+    state: Any
+
+    def __new__(cls, *parts: Any) -> _Part:
+        self = super().__new__(cls)
+        self.parts = parts
+        return self
+
+    def __setstate__(self, state: Any) -> None:
+        self.state = state
+
+
+class _DataFrame(pickle.Unpickler):
+    """Reads what pandas pickled, without pandas. Raises ValueError for a pickle that names anything else."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        if module.startswith("pandas.core."):
+            return _Part
+        if name == "_reconstruct" and module.startswith("numpy."):
+            return lambda kind, shape, letter: np.ndarray(shape, letter)
+        known = {"ndarray": np.ndarray, "dtype": np.dtype, "slice": slice}
+        if module not in ("numpy", "builtins") or name not in known:
+            raise ValueError(f"the pickle names {module}.{name}, which no table of numbers needs")
+        return known[name]
+
+
+def pickled_columns(raw: bytes) -> Arrays:
+    """The columns of a pickled pandas.DataFrame, by name."""
+    held = _DataFrame(io.BytesIO(raw)).load().state["_data"].state[3]["0.14.1"]
+    names = held["axes"][0].parts[1]["data"]
+    columns: Arrays = {}
+    for block in held["blocks"]:
+        columns |= zip(names[block["mgr_locs"]], block["values"], strict=True)
+    return columns
+
+
+TRANSACTION_COLUMNS = {  # of those of the files; the others are computed from them
+    "TRANSACTION_ID": "<i4",
+    "TX_TIME_SECONDS": "<i4",
+    "CUSTOMER_ID": "<i2",
+    "TERMINAL_ID": "<i2",
+    "TX_AMOUNT": "<f8",
+    "TX_FRAUD_SCENARIO": "i1",
+}
+
+
+def daily_tables(path: Path) -> Arrays:
+    """Transactions from the archive of daily pickles, in the order of days; or from one table of Parquet."""
+    if path.suffix == ".parquet":
+        from pyarrow import parquet  # only a mirror may hold this container
+
+        table = parquet.read_table(path, columns=list(TRANSACTION_COLUMNS))
+        return {name: table[name].to_numpy().astype(kind) for name, kind in TRANSACTION_COLUMNS.items()}
+    with tarfile.open(path) as archive:
+        days = {entry.name: archive.extractfile(entry) for entry in archive if entry.name.endswith(".pkl")}
+        tables = [pickled_columns(file.read()) for _, file in sorted(days.items()) if file]
+    if not tables:
+        raise ValueError("the archive has no pickled tables")
+    return {
+        name: np.concatenate([table[name] for table in tables]).astype(kind)
+        for name, kind in TRANSACTION_COLUMNS.items()
+    }
+
+
+@dataclass(frozen=True)
+class Repacked(Dataset):
+    """A dataset of one file that mirrors hold under another name, in another lossless container."""
+
+    container: str = ""
+
+    def _at_hand(self, file: File) -> Iterator[Path]:
+        yield from super()._at_hand(file)
+        yield from super()._at_hand(File(self.container, file.digest, file.decode))
+
+
+fraud_handbook = Repacked(
+    "fraud_handbook_simulated",
+    home="https://github.com/Fraud-Detection-Handbook/simulated-data-raw/archive/",
+    licence="none stated for the data; the book: CC BY-SA 4.0, its code GPL 3.0 (Le Borgne et al., 2022)",
+    files=(File("6e67dbd0a3bfe0d7ec33abc4bce5f37cd4ff0d6a.tar.gz", "c62e02b8a15f7c6fd07681a9e9ab4a32b0b8a97e186dfab87b86ab562ae6c444", daily_tables),),
+    container="transactions.parquet",
 )

@@ -100,9 +100,7 @@ def of_cards(cards: Sorted, world: Transactions, delay: int) -> tuple[dict[str, 
     return {name: [cards.back(column) for column in group] for name, group in groups.items()}, cards.back(hot_N)
 
 
-def of_terminals(
-    terminals: Sorted, world: Transactions, delay: int, is_hot_N: Array
-) -> dict[str, list[Array]]:
+def of_terminals(terminals: Sorted, world: Transactions, delay: int, is_hot_N: Array) -> dict[str, list[Array]]:
     """Groups of columns about the terminal."""
     time_N, start_N, row_N = terminals.time_N, terminals.start_N, terminals.row_N
     fraud_N = world.fraud_N[terminals.order_N]

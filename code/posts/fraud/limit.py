@@ -9,7 +9,9 @@ the posterior probability of fraud, by Bayes' rule over the day on which its ter
     amount     above 220: fraud for certain
 
 With `digits` it also sees that an amount times five ends in 0 or 5: a trace of the simulation which no bank has, kept
-apart. Three simplifications, each small: a terminal or card goes bad at most once within the days looked at; what a card's
+apart.
+
+Three simplifications, each small: a terminal or card goes bad at most once within the days looked at; what a card's
 labels say does not depend on its terminals' states beyond a constant rate; a third is taken as independent draws. So
 this is the limit within them, and a test checks its calibration on a world made anew.
 """
@@ -84,9 +86,7 @@ class Evidence:
         terminal_M, card_M = self.bad_terminal(rows_M, delay), self.bad_card(rows_M, delay) * SHARE
         genuine_M, multiplied_M = self.genuine_N[rows_M], self.multiplied_N[rows_M]
         fraud_M = card_M * multiplied_M + (1 - card_M) * terminal_M * genuine_M
-        return np.where(
-            self.large_N[rows_M], 1.0, fraud_M / (fraud_M + (1 - card_M) * (1 - terminal_M) * genuine_M)
-        )
+        return np.where(self.large_N[rows_M], 1.0, fraud_M / (fraud_M + (1 - card_M) * (1 - terminal_M) * genuine_M))
 
     def bad_terminal(self, rows_M: Array, delay: int) -> Array:
         """Probability that the terminal is bad on the row's day, from known labels."""

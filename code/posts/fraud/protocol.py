@@ -55,7 +55,7 @@ def average_precision(fraud_N: Array, score_N: Array) -> float:
 
 def area_under_roc(fraud_N: Array, score_N: Array) -> float:
     """The share of pairs of a fraud and a genuine transaction that the score has in order; ties count one half."""
-    values, place_N, number = np.unique(score_N, return_inverse=True, return_counts=True)
+    _, place_N, number = np.unique(score_N, return_inverse=True, return_counts=True)
     rank = np.cumsum(number) - (number - 1) / 2
     frauds = int(fraud_N.sum())
     genuine = len(fraud_N) - frauds

@@ -12,7 +12,6 @@ is counted at the time of the newest.
 from __future__ import annotations
 
 from bisect import bisect_right
-from itertools import islice
 from typing import Any
 
 import msgspec
@@ -156,15 +155,13 @@ class Windows(msgspec.Struct):
             del card.frauds[found[0] + 1 :]
         if found[1] < place.counted:
             place.counted = found[1]
-            for name in ("frauds", "plain_frauds", "genuine", "streak", "began", "last", "last_time"):
+            for name in KNOWN_LISTS:
                 del getattr(place, name)[found[1] + 1 :]
         return True
 
 
-TERMINAL_LISTS = ("times", "numbers", "labels", "plain", "frauds", "plain_frauds", "genuine", "streak", "began") + (
-    "last",
-    "last_time",
-)
+KNOWN_LISTS = ("frauds", "plain_frauds", "genuine", "streak", "began", "last", "last_time")
+TERMINAL_LISTS = ("times", "numbers", "labels", "plain", *KNOWN_LISTS)
 
 
 def _count_card(card: Card, known: int) -> None:
@@ -249,8 +246,3 @@ def replay(windows: Windows, rows: Any, labels: Any = None) -> Any:
             windows.label(due[0][0], bool(due[1]))
             due = next(waiting, None)
         yield windows.observe(*row)
-
-
-def first(counts: Any, number: int) -> list[list[int]]:
-    """The first so many of a replay."""
-    return list(islice(counts, number))

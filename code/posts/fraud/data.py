@@ -153,7 +153,7 @@ def some(rng: np.random.Generator, expected: float) -> int:
 
 
 def _small() -> Arrays:
-    return simulate(0, customers=200, terminals=400, days=120)
+    return simulate(0, customers=200, terminals=400, days=95)
 
 
 small = Made("small_world", _small, licence="made by this file")

@@ -46,8 +46,8 @@ class Config:
     stores: tuple[str, ...] = ("file", "sqlite", "redis", "kafka")
     commits: int = 500
     calls: int = 2000
-    recall: float = 0.67
-    better_recall: float = 0.70
+    caught: float = 0.67
+    better: float = 0.70
     differing: float = 0.06
     frauds_a_day: float = 80.0
     payments: int = 10_000

@@ -37,8 +37,8 @@ def plan(run: Run) -> list[dict[str, Any]]:
     """Both tests, in frauds and in days of the published traffic."""
     config = run.config
     needed = {
-        "two arms": two_arms(config.recall, config.better_recall),
-        "paired": paired(config.recall, config.better_recall, config.differing),
+        "two arms": two_arms(config.caught, config.better),
+        "paired": paired(config.caught, config.better, config.differing),
     }
     per_day = {"two arms": config.frauds_a_day / 2, "paired": config.frauds_a_day}
     return [{"test": name, "frauds": float(n), "length": n / per_day[name]} for name, n in needed.items()]

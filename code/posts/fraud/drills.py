@@ -7,7 +7,6 @@ Those that kill a process start a real one; the others drive the application in 
 from __future__ import annotations
 
 import asyncio
-import itertools
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -17,6 +16,7 @@ import msgspec
 import numpy as np
 from lockstep.errors import LockstepError
 
+from posts.fraud.batch import features
 from posts.fraud.data import DAY, Transactions, transactions
 from posts.fraud.features import NAMES
 from posts.fraud.load import EPOCH, install, payment
@@ -24,8 +24,8 @@ from posts.fraud.model import Settings, fit
 from posts.fraud.service import compact
 from posts.fraud.service.alerts import raised, silent_after
 from posts.fraud.service.app import App
-from posts.fraud.service.drift import WATCHED, WINDOW, bins
-from posts.fraud.service.engine import Engine
+from posts.fraud.service.drift import WATCHED, WINDOW, Drift, bins
+from posts.fraud.service.engine import Engine, Transaction
 from posts.fraud.service.journal import FileJournal, JournalFailed
 from posts.fraud.service.start import Service
 from posts.fraud.studies import stores
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from lockstep.run import Run
 
 DELAY = 7 * DAY
+SHORT, LONG = 20_000, 200_000  # transactions that a drill looks at, where it needs no more
 Row = dict[str, float]
 
 
@@ -211,20 +212,20 @@ def bad_model(scene: Scene) -> Row:
 
     async def play() -> Row:
         app = scene.app()
-        x_NF = scene.rng.random((400, len(NAMES)))
-        bad = fit(x_NF, (x_NF[:, 0] < 0.9).astype(np.int64), Settings(5, 4, 0.5, 5), 0)
+        some = head(scene.world, SHORT)
+        bad = fit(features(some, DELAY), 1 - some.fraud_N, Settings(5, 4, 0.5, 5), 0)
         digest = install(scene.directory / "service", bad)
         await ask(app, "POST", "/models", {"action": "shadow", "digest": digest})
-        for row in itertools.count():
-            await ask(app, "POST", "/score", payment(scene.world, row))
-            if not app.engine.rollout.challenger or row == 999:
-                break
+        until = 0
+        while app.engine.rollout.challenger and until < 1000:
+            await ask(app, "POST", "/score", payment(scene.world, until))
+            until += 1
         alerts = raised(app.engine, False)
         kept = not app.engine.rollout.challenger and "ModelTakenBack" in alerts
         again = compact.opened(scene.directory / "service", app.committer.journal, DELAY)
         kept = kept and again.rollout.champion == app.engine.rollout.champion and not again.rollout.challenger
         await app.committer.close()
-        return {"kept": float(kept), "until": float(row + 1)}
+        return {"kept": float(kept), "until": float(until)}
 
     return asyncio.run(play())
 
@@ -243,30 +244,33 @@ def labels_stop(scene: Scene) -> Row:
                 app.engine.label(number, bool(world.fraud_N[number]))
             early = max(early, due)
         false_alarm = "LabelsStopped" in raised(app.engine, False)
+        until = 0
         for row in range(start, len(world)):
             app.engine.decide(app_event(world, row))
+            until += 1
             if "LabelsStopped" in raised(app.engine, False):
                 break
         await app.committer.close()
-        until = row - start + 1
         return {"kept": float(not false_alarm and until <= silent_after() + 1), "until": float(until)}
 
     return asyncio.run(play())
 
 
-def app_event(world: Transactions, row: int) -> Any:
-    from posts.fraud.service.engine import Transaction
+def head(world: Transactions, rows: int) -> Transactions:
+    """The first so many transactions."""
+    columns = {name: column if name == "mean_C" else column[:rows] for name, column in vars(world).items()}
+    return Transactions(**columns)
 
+
+def app_event(world: Transactions, row: int) -> Transaction:
+    """A row as the engine takes it."""
     columns = (world.time_N, world.customer_N, world.terminal_N, world.cents_N)
     return Transaction(row, *(int(column[row]) for column in columns))
 
 
 def drift(scene: Scene) -> Row:
     """All amounts a half higher from one transaction on: an alert long before the first label of them is due."""
-    from posts.fraud.batch import features
-    from posts.fraud.service.drift import Drift
-
-    world = scene.world
+    world = head(scene.world, LONG)
     x_NF = features(world, DELAY)
     half = len(world) // 2
     watched = {name: bins(x_NF[half // 2 : half, NAMES.index(name)]) for name in WATCHED if name != "card_count_7d"}

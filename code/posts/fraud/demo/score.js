@@ -23,7 +23,7 @@ const element = (tag, properties = {}, ...children) => {
 };
 
 const slider = (text, properties, changed) => {
-  const input = element("input", { type: "range", ...properties }), told = element("output");
+  const input = element("input", { type: "range", ...properties }), told = element("span");
   const show = () => { told.textContent = ` ${input.value}`; changed(); };
   input.addEventListener("input", show);
   told.textContent = ` ${properties.value}`;

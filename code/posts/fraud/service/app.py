@@ -52,7 +52,8 @@ class Move(msgspec.Struct, forbid_unknown_fields=True):
     digest: str = ""
 
 
-PAYMENT, LABELS, MOVE = (msgspec.json.Decoder(kind) for kind in (Payment, list[tuple[int, bool]], Move))
+PAYMENT, LABELS = msgspec.json.Decoder(Payment), msgspec.json.Decoder(list[tuple[int, bool]])
+MOVE = msgspec.json.Decoder(Move)
 JSON = msgspec.json.Encoder()
 
 

@@ -39,7 +39,7 @@ class Scorer:
             odd = next((name for name, ours in zip(names, NAMES, strict=False) if name != ours), names[-1:])
             raise LockstepError(f"{path} was trained on other features than this code makes: {odd} is out of place")
         self.width = len(names)
-        self._library: Any = lightgbm.basic._LIB  # the one private name; a test says when it is gone
+        self._library: Any = lightgbm.basic._LIB  # pyright: ignore[reportPrivateImportUsage]  (with `_handle`, the one private name)
         self._handle, self._length = ctypes.c_void_p(), ctypes.c_int64()
         self._row, self._out = np.zeros(self.width), (ctypes.c_double * 1)()
         self._lock = threading.Lock()

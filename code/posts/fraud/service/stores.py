@@ -157,11 +157,11 @@ class KafkaJournal:
             if message is None or message.error():
                 why = message.error() if message else "no message in time"
                 raise LockstepError(f"Kafka stopped in the middle of the topic {self.topic}: {why}")
-            low, number = (message.offset() or 0) + 1, int.from_bytes(message.key(), "big")
+            low, number = (message.offset() or 0) + 1, int.from_bytes(message.key() or b"", "big")
             if number == seen + 1:
                 seen = number
                 if number > after:
-                    yield number, message.value()
+                    yield number, message.value() or b""
 
     def close(self) -> None:
         self._consumer.close()

@@ -68,7 +68,7 @@ function matrix() {
 
 /** A day under a cost that can be moved, as a whole or up to an hour. */
 function dayPart(trees, day, scores) {
-  const canvas = element("canvas", { width: 640, height: 200, role: "img", style: "width:100%" });
+  const canvas = element("canvas", { width: 640, height: 200, role: "img", style: "aspect-ratio: 16 / 5" });
   const said = element("p", { role: "status" }), { table, show } = matrix(), latest = element("ul");
   const redraw = () => {
     const costs = { ...COSTS, annoyance: 100 * Number(cost.input.value) };
@@ -89,7 +89,7 @@ function dayPart(trees, day, scores) {
   };
   const cost = slider("cost of a blocked customer", { min: 1, max: 100, step: 1, value: 10 }, () => redraw());
   const hour = slider("hour of the day", { min: 1, max: HOURS, step: 1, value: HOURS }, () => redraw());
-  const nodes = [canvas, element("div", { className: "controls" }, cost.label, hour.label), table, said,
+  const nodes = [canvas, element("form", {}, cost.label, hour.label), table, said,
     element("p", { textContent: "The latest blocked:" }), latest];
   return { nodes, redraw };
 }
@@ -130,7 +130,7 @@ function formPart(trees, day, scores) {
       `${probability > limit ? "blocked" : "approved"}. What raises it: ${reasons(trees, x).join(", ")}.`;
   };
   const sliders = FIELDS.map(([text, , min, max, value]) => slider(text, { min, max, step: 1, value }, () => redraw()));
-  return { nodes: [element("div", { className: "controls" }, ...sliders.map(({ label }) => label)), said], redraw };
+  return { nodes: [element("form", {}, ...sliders.map(({ label }) => label)), said], redraw };
 }
 
 function start(stage, files) {
@@ -140,8 +140,9 @@ function start(stage, files) {
   const apart = Math.max(...scores.map((value, row) => Math.abs(value - day.score[row])));
   const parts = [dayPart(trees, day, scores), formPart(trees, day, scores)];
   const title = (text) => element("p", {}, element("strong", { textContent: text }));
-  stage.replaceChildren(title("A day"), ...parts[0].nodes, title("A payment of your own"), ...parts[1].nodes,
-    element("p", { className: "hint", textContent: `Largest difference from the scores that Python computed: ${apart.toExponential(1)}.` }));
+  const check = `Largest difference from the scores that Python computed: ${apart.toExponential(1)}.`;
+  stage.replaceChildren(element("div", { className: "whole" }, title("A day"), ...parts[0].nodes,
+    title("A payment of your own"), ...parts[1].nodes, element("p", { className: "hint", textContent: check })));
   const redraw = () => parts.forEach((part) => part.redraw());
   redraw();
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);

@@ -16,6 +16,7 @@ from posts.fraud import batch, data, protocol
 from posts.fraud.data import DAY, LARGE, Transactions, simulate, transactions
 from posts.fraud.features import NAMES, SETS, finish
 from posts.fraud.limit import Evidence, density, rates
+from posts.fraud.studies.beaten import Ranking, interval
 from posts.fraud.windows import CHUNK, Windows, replay
 from sklearn.metrics import average_precision_score, roc_auc_score
 
@@ -221,3 +222,17 @@ def test_the_published_transactions_are_read_whole():
     often = number > 100
     assert np.corrcoef(spent[often] / number[often], world.mean_C[often])[0, 1] > 0.995
     assert protocol.split(world, 115).test_N.sum() == 58_264
+
+
+def test_areas_under_weights_are_those_of_repeated_rows_and_resampling_groups_is_wider():
+    rng = np.random.default_rng(0)
+    fraud, score = rng.integers(0, 2, 300), rng.integers(0, 30, 300) / 30
+    times = rng.integers(0, 3, 300)
+    ranking = Ranking(fraud, score)
+    repeated = protocol.area_under_roc(np.repeat(fraud, times), np.repeat(score, times))
+    assert ranking.area(times.astype(float)) == pytest.approx(repeated, abs=1e-12)
+    group = np.repeat(np.arange(15), 20)
+    fraud, noise = (group % 3 == 0).astype(int), rng.normal(size=15)[group]
+    first, second = Ranking(fraud, noise), Ranking(fraud, rng.normal(size=300))
+    alone, together = (interval(first, second, by, 200, rng) for by in (np.arange(300), group))
+    assert together[1] - together[0] > 2 * (alone[1] - alone[0])

@@ -38,6 +38,7 @@ class Config:
     customers: int = 5000
     terminals: int = 10_000
     days: int = 183
+    resamples: int = 1000
     rate: int = 500
     load_seconds: int = 60
     connections: int = 64
@@ -64,6 +65,11 @@ fraud = Experiment(
         Metric("expected_frauds", digits=1, title="frauds that the limit expects"),
         Metric("frauds", digits=0, title="frauds"),
         Metric("validation_precision", digits=3, better="higher", title="average precision on validation weeks"),
+        Metric("gain", digits=4, better="higher", title="area under the ROC curve, minus that of the limit"),
+        Metric("card_low", digits=4, title="its lower end, cards resampled"),
+        Metric("card_high", digits=4, title="its upper end, cards resampled"),
+        Metric("terminal_low", digits=4, title="its lower end, terminals resampled"),
+        Metric("terminal_high", digits=4, title="its upper end, terminals resampled"),
         Metric("recall", unit="%", digits=1, better="higher", title="frauds that are blocked"),
         Metric("wrongly_blocked", unit="%", digits=2, better="lower", title="genuine payments that are blocked"),
         Metric("saved", unit="%", digits=1, better="higher", title="cost saved against approving everything"),
@@ -98,7 +104,15 @@ fraud = Experiment(
     smoke={
         "config": {"weeks": (60, 74), "validation_weeks": (46,), "trees": 20, "smallest_leaf": 20, "top_cards": 5}
         | {"candidates": (("a", (5, 7, 0.1, 20)), ("b", (10, 7, 0.1, 20)))}
-        | {"customers": 200, "terminals": 400, "days": 95, "load_seconds": 2, "connections": 4, "calls": 20}
+        | {
+            "customers": 200,
+            "terminals": 400,
+            "days": 95,
+            "load_seconds": 2,
+            "connections": 4,
+            "calls": 20,
+            "resamples": 20,
+        }
         | {"drills": DRILLS, "stores": ("file", "sqlite"), "commits": 5},
         "data": {"transactions": small},
         "grid": {"seed": [0], "delay": [7], "rate": [50], "payments": [10_000]},
@@ -110,6 +124,7 @@ limit = fraud.stage("weeks:weigh", name="limit")
 weeks = fraud.stage("weeks:models", name="weeks", over=[limit], seed=range(5))
 worlds = fraud.stage("weeks:worlds", name="worlds", seed=range(5))
 delays = fraud.stage("studies.delays:score", name="delays", delay=DELAYS, seed=[0])
+beaten = fraud.stage("studies.beaten:resample", name="beaten", seed=[0])
 parity = fraud.stage("parity:compare")
 fitted = fraud.stage("studies.fitted:fit", name="fitted", seed=[0])
 power = fraud.stage("studies.power:plan", name="power")

@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import numpy as np
 
 from posts.fraud.data import Transactions, transactions
@@ -39,9 +40,11 @@ def payment(world: Transactions, row: int, number: int | None = None) -> dict[st
     }
 
 
-def install(directory: Path, model: str) -> str:
+NO_CARD = ModelCard(rows=1, frauds=0, first_day=0, last_day=0, settings={}, bins={})
+
+
+def install(directory: Path, model: str, card: ModelCard = NO_CARD) -> str:
     """Put a model into the registry of a service that has not started; its digest."""
-    card = ModelCard(rows=1, frauds=0, first_day=0, last_day=0, settings={}, bins={})
     return Registry(directory).add(model, card)
 
 
@@ -50,11 +53,11 @@ def offer(run: Run) -> list[dict[str, Any]]:
     config = run.config
     world = transactions(run.data("transactions"))
     directory = run.scratch / "service"
-    digest = install(directory, run.inputs[0].open("model.txt").read_text(encoding="utf-8"))
+    fitted = run.inputs[0]
+    card = msgspec.json.decode(fitted.open("card.json").read_bytes(), type=ModelCard)
+    digest = install(directory, fitted.open("model.txt").read_text(encoding="utf-8"), card)
     number = int(config.rate * config.load_seconds)
     due_N = np.cumsum(np.random.default_rng(run.seed).exponential(1 / config.rate, number))
-    import msgspec
-
     bodies = [msgspec.json.encode(payment(world, row)) for row in range(number)]
     with Service(directory, "--gather", str(config.gather)) as service:
         service.ask("POST", "/models", {"action": "all", "digest": digest})

@@ -22,6 +22,7 @@ from lockstep.errors import LockstepError
 MAGIC = b"journal1"
 HEADER = struct.Struct("<IIQ")
 LONGEST = 1 << 20  # bytes of a payload; a longer length is a broken one
+SEARCHED = 4 * LONGEST  # bytes behind damage in which a good record would begin
 
 
 class JournalFailed(LockstepError):
@@ -120,9 +121,9 @@ def _recover(path: Path) -> tuple[int, int, int]:
 
 
 def _good_records_after(file, end: int, sequence: int) -> bool:
-    """Is there a whole record with a later sequence number anywhere behind?"""
+    """Is there a whole record with a later sequence number behind?"""
     file.seek(end)
-    tail = file.read()
+    tail = file.read(SEARCHED)
     for start in range(1, len(tail) - HEADER.size + 1):
         checksum, length, number = HEADER.unpack_from(tail, start)
         stop = start + HEADER.size + length

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from posts.fraud.batch import features
-from posts.fraud.data import DAY, transactions
+from posts.fraud.data import DAY, LARGE, transactions
 from posts.fraud.features import SETS
 from posts.fraud.protocol import measure, split
 
@@ -36,7 +36,7 @@ def models(seed: int) -> dict[str, Any]:
 
 
 def score(run: Run) -> list[dict[str, Any]]:
-    """Train and test each model once, and score a perfect ranking of the same week."""
+    """Train and test each model once, and score the same week by one rule and by a perfect ranking."""
     from sklearn.preprocessing import StandardScaler
 
     config = run.config
@@ -51,5 +51,8 @@ def score(run: Run) -> list[dict[str, Any]]:
         score_M = np.asarray(model.predict_proba(test_MF)[:, 1], dtype=np.float64)
         made.append({"model": name} | measure(world, rows.test_N, score_M, config.top_cards))
         run.progress(len(made), 4)
-    perfect = fraud_N[rows.test_N].astype(np.float64)
-    return [*made, {"model": "perfect"} | measure(world, rows.test_N, perfect, config.top_cards)]
+    baselines = {"rules": world.cents_N > LARGE, "perfect": fraud_N == 1}
+    for name, flag_N in baselines.items():
+        score_M = flag_N[rows.test_N].astype(np.float64)
+        made.append({"model": name} | measure(world, rows.test_N, score_M, config.top_cards))
+    return made

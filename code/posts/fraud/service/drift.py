@@ -9,6 +9,7 @@ would act, however significant it is.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import Counter
 from typing import Any
 
@@ -55,7 +56,7 @@ class Drift:
 
     def observe(self, values: dict[str, float]) -> None:
         for name, (edges, _) in self.reference.items():
-            self.counts[name][int(np.searchsorted(edges, values[name], side="right"))] += 1
+            self.counts[name][bisect_right(edges, values[name])] += 1
         self.seen += 1
         if self.seen == self.window:
             self._compare()

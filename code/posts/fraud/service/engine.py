@@ -33,6 +33,7 @@ from posts.fraud.windows import Windows
 AHEAD = DAY
 ANSWERS = 200_000  # transactions whose answer is kept for duplicates
 SNAPSHOT = "snapshot.bin"
+PLACE = {name: place for place, name in enumerate(NAMES)}
 
 
 class Transaction(msgspec.Struct, frozen=True):
@@ -92,7 +93,7 @@ class Engine:
         self._remember(event, answer)
         self.since_label += 1
         if self.drift.reference:
-            self.drift.observe({name: features[NAMES.index(name)] for name in self.drift.reference})
+            self.drift.observe({name: float(features[PLACE[name]]) for name in self.drift.reference})
         records = [msgspec.msgpack.encode(("t", event, answer))]
         if other is not None:
             records += self._compare(event, blocked, other, model)

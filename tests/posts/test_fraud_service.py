@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from lockstep.errors import LockstepError
-from posts.fraud import drills
+from posts.fraud import drills, load
 from posts.fraud.batch import features
 from posts.fraud.data import simulate, transactions
 from posts.fraud.features import DAY, NAMES
@@ -296,3 +296,36 @@ def test_an_event_a_day_ahead_of_all_others_is_refused_but_the_first_may_be_anyw
         engine.decide(Transaction(2, 52 * DAY, 1, 1, 100))
     assert datetime(2018, 4, 1, tzinfo=UTC) == drills.EPOCH
     assert len(NAMES) == 37 and split
+
+
+def test_load_counts_what_got_no_decision_as_endless():
+    async def play():
+        seen, closed, done = [], [], asyncio.Event()
+
+        async def serve(reader, writer):
+            try:
+                while True:
+                    head = (await reader.readuntil(b"\r\n\r\n")).lower()
+                    body = await reader.readexactly(int(head.partition(b"content-length: ")[2].partition(b"\r\n")[0]))
+                    seen.append(body)
+                    status = b"503 Busy" if body == b"bad" else b"200 OK"
+                    writer.write(b"HTTP/1.1 " + status + b"\r\nContent-Length: 2\r\n\r\n{}")
+            except asyncio.IncompleteReadError:
+                writer.close()
+                await writer.wait_closed()
+                closed.append(True)
+                if len(closed) == 2:
+                    done.set()
+
+        server = await asyncio.start_server(serve, "127.0.0.1", 0)
+        async with server:
+            port = server.sockets[0].getsockname()[1]
+            bodies = [b"good", b"bad", b"good", b"good"]
+            latency, failed = await load.send(port, bodies, np.zeros(4), connections=2)
+            await done.wait()
+            return latency, failed, seen
+
+    latency, failed, seen = asyncio.run(play())
+    assert sorted(seen) == [b"bad", b"good", b"good", b"good"]
+    assert failed == 1 and np.isinf(latency).tolist() == [False, True, False, False]
+    assert (latency[[0, 2, 3]] > 0).all()

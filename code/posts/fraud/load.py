@@ -88,6 +88,7 @@ async def send(port: int, bodies: list[bytes], due_N: Array, connections: int) -
     await asyncio.gather(*tasks)
     for _, writer in opened:
         writer.close()
+        await writer.wait_closed()
     return latency_N, int(np.isinf(latency_N).sum())
 
 

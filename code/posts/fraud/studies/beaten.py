@@ -43,12 +43,17 @@ class Ranking:
 def interval(
     first: Ranking, second: Ranking, group_N: Array, draws: int, rng: np.random.Generator
 ) -> tuple[float, float]:
-    """Ends of the middle 95 % of the difference of areas, first minus second, over resampled groups."""
+    """Ends of the middle 95 % of the difference of areas, first minus second, over resampled groups.
+
+    There must be a fraud.
+    """
     groups, of_group_N = np.unique(group_N, return_inverse=True)
     found = []
-    for _ in range(draws):
+    while len(found) < draws:
         times = np.bincount(rng.integers(0, len(groups), len(groups)), minlength=len(groups)).astype(np.float64)
         weight_N = times[of_group_N]
+        if not weight_N[first.fraud_N].any():  # a draw without any fraud has no area
+            continue
         found.append(first.area(weight_N) - second.area(weight_N))
     low, high = np.quantile(found, (0.025, 0.975))
     return float(low), float(high)

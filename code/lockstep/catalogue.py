@@ -167,6 +167,12 @@ fraud_handbook = Repacked(
     "fraud_handbook_simulated",
     home="https://github.com/Fraud-Detection-Handbook/simulated-data-raw/archive/",
     licence="none stated for the data; the book: CC BY-SA 4.0, its code GPL 3.0 (Le Borgne et al., 2022)",
-    files=(File("6e67dbd0a3bfe0d7ec33abc4bce5f37cd4ff0d6a.tar.gz", "c62e02b8a15f7c6fd07681a9e9ab4a32b0b8a97e186dfab87b86ab562ae6c444", daily_tables),),
+    files=(
+        File(
+            "6e67dbd0a3bfe0d7ec33abc4bce5f37cd4ff0d6a.tar.gz",
+            "c62e02b8a15f7c6fd07681a9e9ab4a32b0b8a97e186dfab87b86ab562ae6c444",
+            daily_tables,
+        ),
+    ),
     container="transactions.parquet",
 )

@@ -246,11 +246,12 @@ def asked(app, *requests):
 def test_http_refuses_what_is_no_payment_and_says_why(world, model, tmp_path):
     app = drills.Scene(tmp_path / "s", world, model, 0).app()
     one = payment(world, 0)
-    wrong = [one | {"cents": 0}, one | {"cents": 1.5}, one | {"extra": 1}, {"id": 1}, one | {"card": -1}, [1]]
+    wrong = [one | {"cents": -1}, one | {"cents": 1.5}, one | {"extra": 1}, {"id": 1}, one | {"card": -1}, [1]]
     answers = asked(app, *(("POST", "/score", content) for content in wrong), ("GET", "/nothing"), ("PUT", "/score"))
     assert [status for status, _ in answers] == [422] * len(wrong) + [404, 404]
     assert all(answer["error"] for _, answer in answers)
     assert app.engine.windows.clock == 0
+    assert asked(app, ("POST", "/score", one | {"cents": 0}))[0][0] == 200, "worlds have payments of nothing"
 
 
 def test_a_blocked_payment_says_why_and_the_journal_has_it(world, model, tmp_path):

@@ -33,7 +33,7 @@ Send = Callable[[dict[str, Any]], Awaitable[None]]
 LONGEST = 1 << 20  # bytes of a request
 RETRY = 1.0  # seconds between attempts on a store that failed
 Number = Annotated[int, msgspec.Meta(ge=0, le=(1 << 53) - 1)]  # what JSON can carry everywhere
-Cents = Annotated[int, msgspec.Meta(gt=0, le=100_000_000_00)]
+Cents = Annotated[int, msgspec.Meta(ge=0, le=100_000_000_00)]  # of 0: a card is checked
 Instant = Annotated[datetime, msgspec.Meta(tz=True)]
 
 

@@ -37,7 +37,7 @@ PLACE = {name: place for place, name in enumerate(NAMES)}
 
 
 class Transaction(msgspec.Struct, frozen=True):
-    """`time` in seconds since the first midnight in the bank's time zone, `cents` above 0."""
+    """`time` in seconds since the first midnight in the bank's time zone, `cents` not below 0."""
 
     id: int
     time: int

@@ -14,6 +14,7 @@ DRILLS = ("killed", "torn", "duplicated", "clocks", "store_gone", "bad_model", "
 OF_SERVERS = ("redis_killed", "broker_killed")
 DELAYS = (0, 1, 2, 3, 5, 7, 10, 14)
 RATES = (500, 1000)
+SERVICE = ["service.__main__"]  # what a service runs that a stage starts as a process of its own
 
 
 @dataclass(frozen=True)
@@ -118,24 +119,24 @@ fraud = Experiment(
         "grid": {"seed": [0], "delay": [7], "rate": [50], "payments": [10_000]},
     },
 )
-reproduce = fraud.stage("reproduce:score", seed=range(5))
-choose = fraud.stage("weeks:choose", name="choose")
+fraud.stage("reproduce:score", seed=range(5))
+fraud.stage("weeks:choose", name="choose")
 limit = fraud.stage("weeks:weigh", name="limit")
-weeks = fraud.stage("weeks:models", name="weeks", over=[limit], seed=range(5))
-worlds = fraud.stage("weeks:worlds", name="worlds", seed=range(5))
+models = fraud.stage("weeks:models", name="weeks", over=[limit], seed=range(5))
+fraud.stage("weeks:worlds", name="worlds", seed=range(5))
 delays = fraud.stage("studies.delays:score", name="delays", delay=DELAYS, seed=[0])
-beaten = fraud.stage("studies.beaten:resample", name="beaten", seed=[0])
-parity = fraud.stage("parity:compare")
+fraud.stage("studies.beaten:resample", name="beaten", seed=[0])
+fraud.stage("parity:compare")
 fitted = fraud.stage("studies.fitted:fit", name="fitted", seed=[0])
-power = fraud.stage("studies.power:plan", name="power")
-estimate = fraud.stage("estimate:size", payments=[10_000, 100_000, 1_000_000, 10_000_000, 100_000_000])
-scorers = fraud.stage("studies.scorers:measure", name="scorers", over=[fitted])
-stores = fraud.stage("studies.stores:measure", name="stores")
-load = fraud.stage("load:offer", rate=RATES, over=[fitted], seed=range(5))
-drills = fraud.stage("drills:perform", over=[fitted], seed=range(3))
-demo = fraud.stage("demo:publish", over=[fitted])
-draw = fraud.stage("figures.curves:draw", name="figures", over=[limit, weeks, delays])
-architecture = fraud.stage("diagram:draw", name="architecture")
+fraud.stage("studies.power:plan", name="power")
+fraud.stage("estimate:size", payments=[10_000, 100_000, 1_000_000, 10_000_000, 100_000_000])
+fraud.stage("studies.scorers:measure", name="scorers", over=[fitted])
+fraud.stage("studies.stores:measure", name="stores", programs=["redis-server"])
+fraud.stage("load:offer", rate=RATES, over=[fitted], seed=range(5), programs=["python"], covers=SERVICE)
+fraud.stage("drills:perform", over=[fitted], seed=range(3), programs=["python", "redis-server"], covers=SERVICE)
+fraud.stage("demo:publish", over=[fitted])
+fraud.stage("figures.curves:draw", name="figures", over=[limit, models, delays])
+fraud.stage("diagram:draw", name="architecture", programs=["dot"])
 
 for verdict, margin, compare in CLAIMS:
     fraud.claim(verdict, margin=margin)(compare)

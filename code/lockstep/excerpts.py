@@ -17,7 +17,8 @@ from lockstep.project import Post
 
 def function_of(post: Post, stage: Stage) -> dict[str, Any]:
     """Where the function of a stage stands: the first code to read behind a number."""
-    return place_of(post, post.declaration.parent / f"{stage.module}.py", stage.function)
+    path = post.declaration.parent / (stage.module.replace(".", "/") + ".py")
+    return place_of(post, path, stage.function)
 
 
 def place_of(post: Post, path: Path, symbol: str) -> dict[str, Any]:

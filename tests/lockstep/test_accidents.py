@@ -281,3 +281,13 @@ def test_a_form_feed_does_not_end_a_line_of_an_excerpt(project):
     code += "from lockstep.excerpts import excerpt; post = Project.find().post('mini')\n"
     code += "print(excerpt(post, Resolver.of(post).freshness, 'layers.py#Net')['source'])"
     assert lockstep(project, code=code).stdout.startswith("class Net(Base):\n    bias = 0.5\n")
+
+
+def test_the_function_of_a_stage_in_a_folder_is_found(project):
+    (project / "code/posts/mini/deep").mkdir()
+    (project / "code/posts/mini/deep/more.py").write_text("import math\n\n\ndef late(run):\n    return []\n")
+    edit(project, POST, "\ntotal = ", '\nmini.stage("deep.more:late", name="late")\ntotal = ')
+    code = "from lockstep.project import Project; post = Project.find().post('mini')\n"
+    code += "from lockstep.excerpts import function_of; place = function_of(post, post.experiment.stages['late'])\n"
+    code += "print(place['path'], place['first'])"
+    assert lockstep(project, code=code).stdout == "code/posts/mini/deep/more.py 4\n"

@@ -16,7 +16,7 @@ from typing import Any
 import lockstep
 from lockstep.errors import LockstepError
 
-PATIENCE = 60.0  # seconds until a service must answer
+PATIENCE = 300.0  # seconds until a service must answer; long, for a start on a machine that is busy otherwise
 ROOT = Path(lockstep.__path__[0]).parent
 
 

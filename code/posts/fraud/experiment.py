@@ -27,7 +27,7 @@ class Config:
     since: int = 37
     top_cards: int = 100
     trees: int = 200
-    leaves: int = 15
+    leaves: int = 31
     learning_rate: float = 0.05
     smallest_leaf: int = 100
     candidates: tuple[tuple[str, tuple[float, ...]], ...] = (

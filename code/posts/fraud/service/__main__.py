@@ -27,7 +27,7 @@ from posts.fraud.service.registry import Registry
 from posts.fraud.service.stores import open_journal
 from posts.fraud.service.train import train
 
-DEFAULTS = Settings(trees=200, leaves=15, learning_rate=0.05, smallest_leaf=100)
+DEFAULTS = Settings(trees=200, leaves=31, learning_rate=0.05, smallest_leaf=100)
 
 
 def parser() -> argparse.ArgumentParser:

@@ -29,11 +29,15 @@ TIMEOUT = 30  # seconds without a byte
 
 @dataclass(frozen=True)
 class File:
-    """One file to download and what it decodes to: `digest` is that of the decoded arrays."""
+    """One file to download and what it decodes to: `digest` is that of the decoded arrays.
+
+    `also`: what a mirror may call another lossless container of the same arrays, which `decode` reads as well.
+    """
 
     name: str
     digest: str
     decode: Callable[[Path], Arrays]
+    also: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -87,8 +91,9 @@ class Dataset:
     def _at_hand(self, file: File) -> Iterator[Path]:
         folders = [cache(), *(Path(part) for part in os.environ.get("LOCKSTEP_DATA", "").split(os.pathsep) if part)]
         for folder in folders:
-            if (path := folder / self.name / file.name).is_file():
-                yield path
+            for name in (file.name, *file.also):
+                if (path := folder / self.name / name).is_file():
+                    yield path
 
     def _download(self, file: File) -> Path:
         path = cache() / self.name / file.name

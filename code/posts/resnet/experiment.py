@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from lockstep.catalogue import cifar10, digits_in_colour
 from lockstep.experiment import Experiment, Metric
 
+from posts.resnet.claims import CLAIMS
+from posts.resnet.tables import DEPTHS, TABLES, TEST_ERROR
+
 
 @dataclass(frozen=True)
 class Config:
@@ -32,6 +35,10 @@ class Config:
     curve_every: int = 400  # updates whose loss and error make one point of the curve
     held_out_every: int = 1600  # updates between looks at held-out images
     checkpoint_every: int = 200
+    probes: int = 4  # batches on which gradients are probed
+    probed_images: int = 512  # images on which layers respond
+    lesion_images: int = 2000  # images on which damaged networks err
+    timed_updates: int = 8
 
 
 SMALL = {  # the same protocol with a quarter of the pixels, half the width and fewer updates
@@ -57,6 +64,10 @@ TINY = {  # of the smoke profile
     "curve_every": 2,
     "held_out_every": 4,
     "checkpoint_every": 3,
+    "probes": 1,
+    "probed_images": 20,
+    "lesion_images": 20,
+    "timed_updates": 2,
 }
 NETWORKS = {
     "residual": {},
@@ -66,22 +77,35 @@ NETWORKS = {
     "bare-norms": {"decay_norms": False},
     "all-images": {"validation_images": 0},
 }
-DEPTHS = (20, 32, 44, 56, 110)
 
 resnet = Experiment(
     Config,
     data={"images": cifar10},
     metrics=[
-        Metric("train_loss", unit="nats", digits=3, better="lower", title="training loss, last updates"),
-        Metric("train_error", unit="%", digits=2, better="lower", title="training error, last updates"),
-        Metric("validation_error", unit="%", digits=2, better="lower", title="validation error"),
-        Metric("test_error", unit="%", digits=2, better="lower", title="test error"),
+        Metric(
+            "train_loss", unit="nats", digits=3, better="lower", title="training loss, last updates", tolerance=0.05
+        ),
+        Metric("train_error", unit="%", digits=2, better="lower", title="training error, last updates", tolerance=2),
+        Metric("validation_error", unit="%", digits=2, better="lower", title="validation error", tolerance=2),
+        TEST_ERROR,
+        Metric("best_test_error", unit="%", digits=2, better="lower", title="lowest test error of any epoch"),
+        Metric("fitted_error", unit="%", digits=2, better="lower", title="error on training images without crops"),
+        Metric("signal_gain", digits=2, title="growth of the gradient from the last block to the first, powers of ten"),
+        Metric("weight_gain", digits=2, title="the same for gradients of weights"),
+        Metric("response", digits=3, title="mean standard deviation of the layers’ responses"),
+        Metric("lesion_error", unit="%", digits=1, better="lower", title="validation error after a lesion"),
+        Metric("chosen_error", unit="%", digits=2, better="lower", title="test error of the chosen epoch"),
+        Metric(
+            "speed_ratio", digits=2, better="higher", title="time of torchvision’s update over ours", tolerance=0.05
+        ),
+        Metric("step_seconds", unit="s", digits=2, better="lower", title="time of an update", tolerance=1),
+        Metric("share", unit="%", digits=0, title="share of an update’s time", tolerance=10),
     ],
     variants={"setting": {"paper": {}, "small": SMALL}, "network": NETWORKS},
     smoke={
         "data": {"images": digits_in_colour},
         "variants": {"setting": {"paper": TINY, "small": TINY | {"warmup": 2}}},
-        "grid": {"depth": [8, 14], "held_out_every": [4]},
+        "grid": {"depth": [8], "alpha": [0.5], "held_out_every": [4]},
     },
 )
 small = {"setting": ["small"], "seed": range(5)}
@@ -95,3 +119,18 @@ zeroed = resnet.stage("train:fit", name="zeroed", legs=2, network=["zero-gamma"]
 undecayed = resnet.stage("train:fit", name="undecayed", network=["bare-norms"], depth=[20, 56], **small)
 whole = resnet.stage("train:fit", name="whole", network=["all-images"], depth=[20], **small)
 watched = resnet.stage("train:fit_watched", name="watched", held_out_every=[250], depth=[20, 56], **small)
+
+score = resnet.stage("evaluate:score", each=train)
+score_degradation = resnet.stage("evaluate:score", name="evaluate-degradation", each=degradation)
+score_whole = resnet.stage("evaluate:score", name="evaluate-whole", each=whole)
+gradients = resnet.stage("studies.gradients:measure", name="gradients", each=degradation)
+responses = resnet.stage("studies.responses:measure", name="responses", each=degradation)
+lesions = resnet.stage("studies.lesions:measure", name="lesions", each=degradation)
+lesions_paper = resnet.stage("studies.lesions:measure", name="lesions-paper", each=train)
+selection = resnet.stage("studies.selection:measure", name="selection", each=watched)
+speed = resnet.stage("studies.speed:measure", name="speed", setting=["paper"], seed=range(5))
+
+for declared in CLAIMS:
+    resnet.claim(declared.verdict, margin=declared.margin)(declared.compare)
+for rows_of_a_table in TABLES:
+    resnet.table(rows_of_a_table)

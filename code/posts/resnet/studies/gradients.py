@@ -28,11 +28,12 @@ def signals(model: ResNet, x_BCHW: Tensor, label_B: Tensor) -> tuple[list[float]
     """Norms of the loss's gradient: at the entry of each block and behind the last (n + 1 of them), and with respect
     to the first convolution of each block (n)."""
     model.train()
+    blocks: list[Any] = list(model.blocks)
     places = [F.relu(model.norm(model.conv(x_BCHW)))]
-    for block in model.blocks:
+    for block in blocks:
         places.append(block(places[-1]))
     loss = F.cross_entropy(model.classify(places[-1].mean(dim=(2, 3))), label_B)
-    weights: list[Any] = [block.conv1.weight for block in model.blocks]
+    weights = [block.conv1.weight for block in blocks]
     found = [float(gradient.norm()) for gradient in torch.autograd.grad(loss, [*places, *weights])]
     return found[: len(places)], found[len(places) :]
 

@@ -4,13 +4,15 @@ import io
 import os
 import struct
 import tarfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from lockstep.catalogue import cifar10, digits_in_colour
-from lockstep.datasets import digest_arrays
+from lockstep.datasets import Dataset, File, digest_arrays
+from lockstep.errors import DataError
 from posts.resnet.data import Images, Order, batch, cropped, mean_picture, shrunk, training_images
 from posts.resnet.data import test_images as official_test_images
 
@@ -150,6 +152,19 @@ def test_the_official_pickles_and_the_lossless_strips_decode_to_the_same_arrays(
     assert np.array_equal(official["train_images"], images[:20]) and np.array_equal(
         official["test_labels"], labels[20:]
     )
+
+
+def test_a_mirror_may_hold_the_same_arrays_under_another_name(tmp_path, monkeypatch):
+    (tmp_path / "mirror/small").mkdir(parents=True)
+    np.save(tmp_path / "mirror/small/other.npy", np.arange(5))
+    monkeypatch.setenv("LOCKSTEP_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("LOCKSTEP_DATA", str(tmp_path / "mirror"))
+    digest = digest_arrays({"x": np.arange(5)})
+    file = File("official.gz", digest, lambda path: {"x": np.load(path)}, also=("other.npy",))
+    home = (tmp_path / "nowhere").as_uri() + "/"
+    assert np.array_equal(Dataset("small", home, "none", (file,)).load()["x"], np.arange(5))
+    with pytest.raises(DataError, match="does not decode to the declared arrays"):  # the digest decides, not the name
+        Dataset("small", home, "none", (replace(file, digest="0" * 64),)).load()
 
 
 def test_a_pickle_that_asks_for_anything_but_arrays_is_refused_and_not_run(tmp_path):

@@ -56,20 +56,3 @@ CATEGORY_SAVE_AS = AUTHOR_SAVE_AS = ""
 CATEGORIES_SAVE_AS = AUTHORS_SAVE_AS = ARCHIVES_SAVE_AS = ""
 
 FEED_ALL_ATOM = CATEGORY_FEED_ATOM = TRANSLATION_FEED_ATOM = AUTHOR_FEED_ATOM = AUTHOR_FEED_RSS = None
-
-MARKDOWN = {
-    "extensions": [
-        "markdown.extensions.meta",
-        "markdown.extensions.tables",
-        "markdown.extensions.fenced_code",
-        "markdown.extensions.codehilite",
-        "markdown.extensions.toc",
-        "markdown.extensions.smarty",
-    ],
-    "extension_configs": {
-        "markdown.extensions.codehilite": {"css_class": "highlight", "guess_lang": False},
-        "markdown.extensions.toc": {"toc_depth": "2-3"},
-        "markdown.extensions.smarty": {"smart_dashes": False, "smart_ellipses": False},
-    },
-    "output_format": "html5",
-}

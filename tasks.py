@@ -133,12 +133,20 @@ def test(context: Context) -> None:
     help={
         "posts": "sizes of the generated projects",
         "generators": "beside Hugo and Eleventy too, and record it",
+        "linear": "instead, how a check and a refresh grow with bindings and rows, and record it",
         "transformer": "instead, the Transformer's training and beam search beside other libraries, and record it",
     }
 )
-def bench(context: Context, posts: str = "10 100 1000", generators: bool = False, transformer: bool = False) -> None:
+def bench(
+    context: Context,
+    posts: str = "10 100 1000",
+    generators: bool = False,
+    linear: bool = False,
+    transformer: bool = False,
+) -> None:
     """Measure check and build on generated projects, beside plain Pelican."""
-    script = "transformer.py" if transformer else f"{'generators' if generators else 'blog'}.py {posts}"
+    script = f"{'generators' if generators else 'blog'}.py {posts}"
+    script = "transformer.py" if transformer else "linear.py" if linear else script
     sys.exit(context.run(f"{sys.executable} bench/{script}", warn=True).exited)  # type: ignore[union-attr]
 
 

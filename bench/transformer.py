@@ -22,7 +22,7 @@ from lockstep.datasets import Arrays
 from lockstep.errors import LockstepError
 from lockstep.machine import hardware
 from lockstep.project import Project
-from lockstep.runner import Profile
+from lockstep.profiles import Profile
 from posts.transformer.captions import made_captions
 from posts.transformer.data import read_subwords, sentences, train_subwords
 from posts.transformer.evaluate import load

@@ -7,16 +7,16 @@ the run stale again.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Container, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from lockstep.canonical import canonical_json
 from lockstep.errors import LedgerError, LockstepError
-from lockstep.files import write_whole
+from lockstep.files import read_text, write_whole
+from lockstep.records import made, parsed
 
 
 @dataclass(frozen=True)
@@ -39,24 +39,28 @@ class Accepted:
 def read(path: Path) -> dict[tuple[str, str], Accepted]:
     """Every acceptance by (from, to). Raises LedgerError with file and line where one does not read."""
     found: dict[tuple[str, str], Accepted] = {}
-    lines = path.read_text(encoding="utf-8").split("\n") if path.exists() else []
-    for number, text in enumerate(lines, start=1):
+    for number, text in enumerate(_lines(path), start=1):
         if not text.strip():
             continue
         try:
-            raw = json.loads(text)
-            raw |= {"origin": raw.pop("from"), "today": raw.pop("to"), "changes": tuple(raw["changes"])}
-            entry = Accepted(**raw)
-        except (ValueError, KeyError, TypeError) as error:
+            raw = parsed(text)
+            if not isinstance(raw, dict) or not {"from", "to"} <= raw.keys():
+                raise ValueError("it has no from and to")
+            entry = made(Accepted, raw | {"origin": raw.pop("from"), "today": raw.pop("to")}, "an acceptance")
+        except ValueError as error:
             message = f"not a whole acceptance ({error}): restore it from git, or delete the line"
             raise LedgerError(f"{path}:{number}: {message}") from None
-        found[entry.origin, entry.today] = entry
+        found[entry.origin, entry.today] = replace(entry, changes=tuple(entry.changes))
     return found
+
+
+def _lines(path: Path) -> list[str]:
+    return read_text(path, str(path)).split("\n") if path.exists() or path.is_symlink() else []
 
 
 def append(path: Path, entries: list[Accepted]) -> None:
     """Add acceptances to the record. On disk, whole, before this returns."""
-    kept = path.read_text(encoding="utf-8") if path.exists() else ""
+    kept = "".join(f"{line}\n" for line in _lines(path) if line.strip())
     write_whole(path, (kept + "".join(f"{entry.text()}\n" for entry in entries)).encode())
 
 

@@ -12,15 +12,17 @@ from pathlib import Path
 
 from lockstep import bindings, ledger
 from lockstep.bindings import Binding
-from lockstep.check import check_all, is_clean, misplaced
+from lockstep.check import check_all, is_clean
 from lockstep.errors import CheckFailed, LockstepError
 from lockstep.executors import Executor, here
 from lockstep.files import read_text, write_whole
 from lockstep.freshness import Freshness, State
+from lockstep.mistakes import misplaced
 from lockstep.plan import ALL, Selection, absent, cost, plan, within
+from lockstep.profiles import Profile
 from lockstep.project import Post, Project
 from lockstep.resolve import Resolver
-from lockstep.runner import Profile, run_stages
+from lockstep.runner import run_stages
 from lockstep.wording import duration
 
 
@@ -101,8 +103,9 @@ def refresh(post: Post) -> None:
     write_whole(post.prose, refreshed.encode())
     post.project.cache.forget(post.slug)
     after = bindings.parse(refreshed)
+    now = {(binding.line, binding.text): binding for binding in reversed(after.bindings)}
     for line, old, new in sorted(changed):
-        held = next(b for b in after.bindings if b.line == line and b.text == new)
+        held = now[line, new]
         told = f"{post.project.relative(post.prose)}:{line}: {old or '(nothing)'} → {new}"
         print(f"{told}\n    {bindings.sentence(after, held)}", file=sys.stderr)
 

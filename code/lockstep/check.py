@@ -9,11 +9,13 @@ from itertools import groupby
 from pathlib import Path
 
 from lockstep import bindings, header, lint
-from lockstep.bindings import Binding, Prose
+from lockstep.bindings import Prose
+from lockstep.datasets import is_fixed
 from lockstep.errors import LockstepError, Problem, nearest, placed
-from lockstep.files import digest_file
+from lockstep.files import DEEP, is_made, read_text
 from lockstep.freshness import Freshness, State, config_defaults
-from lockstep.ledger import describe
+from lockstep.ledger import describe, provenance_path
+from lockstep.mistakes import misplaced, mistakes
 from lockstep.paper import PaperError, undeclared, unreferenced
 from lockstep.project import Document, Post, Project
 from lockstep.resolve import Resolver
@@ -47,20 +49,38 @@ def check_post(post: Post) -> list[Problem]:
         return []
     relative = post.project.relative
     try:
-        found = [*_ledger(post), *_runs(post), *_settings(post), *_prose(post)]
+        with post.project.cache.watching(post.slug):
+            found = [*_ledger(post), *_runs(post), *_settings(post), *_prose(post)]
     except PaperError as error:
         found = [error.problem]
     except LockstepError as error:
         found = [placed(str(error), relative(post.declaration))]
+    except RecursionError:
+        found = [Problem(relative(post.declaration), 1, DEEP)]
     if not found and post.prose.exists():  # without prose, a document decides
-        post.project.cache.put("clean", post.slug, post.project.cache.key(post.slug), True)
+        post.project.cache.put(
+            "clean", post.slug, post.project.cache.key(post.slug), {"data": _data_that_code_makes(post)}
+        )
     return sorted({Problem(relative(Path(problem.file)), problem.line, problem.message) for problem in found})
 
 
 def is_clean(post: Post) -> bool:
-    """Was this post, byte for byte, checked before and nothing found?"""
+    """Was this post, byte for byte, checked before and nothing found? Data that code makes are made again."""
     cache = post.project.cache
-    return bool(cache.get("clean", post.slug, cache.key(post.slug)))
+    kept = cache.get("clean", post.slug, cache.key(post.slug))
+    if not isinstance(kept, dict) or not isinstance(kept.get("data"), dict):
+        return False
+    try:
+        return all(post.data_digest(name) == digest for name, digest in kept["data"].items())
+    except LockstepError:
+        return False  # the check says why
+
+
+def _data_that_code_makes(post: Post) -> dict[str, str]:
+    """The digests of datasets that recorded runs read and that no declaration fixes: any code may decide them."""
+    read = {name for line in post.ledger.lines.values() for name in line.data}
+    found = {name: post.experiment.data[name] for name in sorted(read & set(post.experiment.data))}
+    return {name: post.data_digest(name) for name, data in found.items() if not is_fixed(data)}
 
 
 def _ledger(post: Post) -> Iterator[Problem]:
@@ -70,16 +90,18 @@ def _ledger(post: Post) -> Iterator[Problem]:
         if line.post != post.slug:
             yield Problem(str(path), number, f'a run of the post "{line.post}" in the ledger of "{post.slug}"')
         if post.ledger.provenance(line) is None:
-            yield Problem(
-                str(path), number, f"{describe(line.stage, line.keys)} has no provenance: restore it from git"
+            place = provenance_path(path.parent, line).relative_to(path.parent)
+            told = (
+                f"{describe(line.stage, line.keys)} has no provenance that can be read in {place}: restore it from git"
             )
+            yield Problem(str(path), number, told)
         for place, digest in line.outputs.items():
             made = post.folder / place
-            if not made.exists():
+            if not made.is_file():
                 yield Problem(
                     str(path), number, f"{place}, which this run made, is gone: restore it from git, or {BUILD}"
                 )
-            elif digest_file(made) != digest:
+            elif not is_made(made, digest):
                 message = f"{place} is not what the run made (it was edited): restore it from git, or {BUILD}"
                 yield Problem(str(path), number, message)
 
@@ -108,7 +130,7 @@ def _settings(post: Post) -> Iterator[Problem]:
 
 def _prose(post: Post) -> Iterator[Problem]:
     file = post.project.relative(post.prose)
-    if not post.prose.exists():
+    if not post.prose.exists() and not post.prose.is_symlink():
         if not any(
             f":{post.slug}/".encode() in other.prose.read_bytes()
             for other in post.project.documents
@@ -126,68 +148,51 @@ def _prose(post: Post) -> Iterator[Problem]:
 def _cited(post: Post, prose: Prose, file: str) -> Iterator[Problem]:
     """Citations of what the list of references does not have."""
     known = _references(post.project)
-    for match in bindings.CITED.finditer(prose.masked):
-        for key in (name.strip().removeprefix("@") for name in match[1].split(";")):
-            if key not in known:
-                told = f'references.bib has no "{key}"{nearest(key, known)}'
-                yield Problem(file, prose.line_of(match.start()), told)
+    for cited in prose.citations:
+        if cited.name not in known:
+            told = f'references.bib has no "{cited.name}"{nearest(cited.name, known)}'
+            yield Problem(file, prose.line_of(cited.at), told)
 
 
 def _references(project: Project) -> list[str]:
     """The keys of the list of references."""
     path = project.root / "content" / "references.bib"
-    text = path.read_text(encoding="utf-8") if path.exists() else ""
+    text = read_text(path, project.relative(path)) if path.exists() or path.is_symlink() else ""
     return re.findall(r"^\s*@\w+\s*\{\s*([^,\s]+)", text, re.MULTILINE)
 
 
 def _bound(post: Post, prose: Prose, file: str) -> Iterator[Problem]:
     """Every binding must resolve to what the prose says, and every number be bound."""
+    yield from mistakes(prose, file)
     resolver = Resolver.of(post)
     shown = []
     for binding in prose.bindings:
-        problem = misplaced(binding)
-        if problem is None:
-            try:
-                fields = resolver.resolve(binding.kind, binding.target, binding.text)
-            except LockstepError as error:
-                problem = str(error)
-            else:
-                shown.append(fields["text"])
-                if binding.kind in bindings.VALUES and not bindings.fits(fields["text"]):
-                    problem = (
-                        f'{binding.target} is "{fields["text"]}", whose brackets no link can hold: name it in words'
-                    )
-                elif binding.kind in bindings.VALUES and binding.text != fields["text"]:
-                    says = f'the prose says "{binding.text}", {binding.target} is "{fields["text"]}"'
-                    problem = f"stale snapshot: {says}: {BUILD}"
-                elif binding.kind == "claim" and any(c.isdigit() for c in binding.text):
-                    problem = f'the phrase "{binding.text}" of a claim holds a number: bind the number beside it'
+        if misplaced(binding):
+            continue
+        problem = None
+        try:
+            fields = resolver.resolve(binding.kind, binding.target, binding.text)
+        except LockstepError as error:
+            problem = str(error)
+        else:
+            shown.append(fields["text"])
+            if binding.kind in bindings.VALUES and not bindings.fits(fields["text"]):
+                problem = f'{binding.target} is "{fields["text"]}", whose brackets no link can hold: name it in words'
+            elif binding.kind in bindings.VALUES and binding.text != fields["text"]:
+                says = f'the prose says "{binding.text}", {binding.target} is "{fields["text"]}"'
+                problem = f"stale snapshot: {says}: {BUILD}"
+            elif binding.kind == "claim" and any(c.isdigit() for c in binding.text):
+                problem = f'the phrase "{binding.text}" of a claim holds a number: bind the number beside it'
         if problem:
             yield Problem(file, binding.line, problem)
-    yield from (Problem(file, line, message) for line, message in bindings.misread(prose))
     yield from lint.unbound(prose, shown, file)
 
 
-def misplaced(binding: Binding) -> str | None:
-    """Why a binding may not stand where it does, or None."""
-    name = f"{binding.kind}:{binding.target}"
-    if binding.nested:
-        return f"{name} is nested in another binding: put them side by side"
-    if binding.place == "raw":
-        return f"{name} stands in raw HTML, where nothing refreshes it: write Markdown"
-    if binding.place == "heading":
-        return f"{name} stands in a heading, whose text must not change with results: move it into the text below"
-    if binding.place.startswith("metadata:") and binding.place not in bindings.HEADER:
-        field = binding.place.removeprefix("metadata:")
-        return f"{name} stands in {field}: of the header, only summary and headline may hold bindings"
-    is_figure = binding.kind == "figure" and binding.target.startswith("figures/")
-    if (binding.kind in bindings.BLOCK or is_figure) and not binding.alone:
-        return f"{name} must stand alone in its paragraph"
-    return None
-
-
 def _metadata(prose: Prose, file: str) -> Iterator[Problem]:
-    """What Pelican would drop an article for, without failing."""
+    """What Pelican would drop an article for, without failing, and what is said twice."""
+    for one in prose.fields:
+        if (first := prose.metadata[one.name][1]) != one.line:
+            yield Problem(file, one.line, f"{one.name.capitalize()} stands in line {first} already: give it once")
     for name in ("title", "date", "summary"):
         if not prose.metadata.get(name, ("", 0))[0]:
             yield Problem(file, 1, f"the header has no {name.capitalize()}: Pelican would drop the article")

@@ -199,6 +199,12 @@ def _as(side: Any) -> Change:
 
 def declared_digests(post: Post) -> dict[str, str]:
     """What a run records of claims, margins and tolerances as they stood: a later change of them shows."""
+    if "declared" not in post.worked_out:
+        post.worked_out["declared"] = _declared_digests(post)
+    return dict(post.worked_out["declared"])
+
+
+def _declared_digests(post: Post) -> dict[str, str]:
     digests = {f"margin:{name}": digest_value(margin.value)[:16] for name, margin in post.paper.margin.items()}
     for metric in post.experiment.metrics:
         if metric.tolerance is not None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lockstep.errors import CheckFailed, LockstepError, nearest
+from lockstep.files import DEEP, told
 from lockstep.project import Post, Project
 
 if TYPE_CHECKING:
@@ -78,6 +79,8 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument("--rev", default="HEAD", help="a commit, branch or tag (default: HEAD)")
     one = command("merge", "take in runs that were made elsewhere with run --out", lambda a: merge(a.source))
     one.add_argument("source", metavar="DIR", help="the folder, or an archive of it")
+    one = command("migrate", "take runs of an older engine into today's fingerprints", lambda a: migrate(a.target))
+    one.add_argument("target", nargs="?", default="", metavar="SLUG")
     one = command("new", "write the scaffold of a post", lambda a: new(a.slug, a.kind))
     one.add_argument("slug", metavar="SLUG")
     one.add_argument("--kind", required=True, metavar="KIND", help="paper, capstone or design")
@@ -118,6 +121,15 @@ def guarded(action: Callable[[], int | None]) -> int:
         return action() or 0
     except LockstepError as error:
         print(error, file=sys.stderr)
+        return 1
+    except BrokenPipeError:  # whoever read the output has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except OSError as error:
+        print(told(error), file=sys.stderr)
+        return 1
+    except RecursionError:
+        print(f"{DEEP}; in which file, lockstep check tells", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("interrupted: finished runs are recorded, the unfinished one resumes", file=sys.stderr)
@@ -209,7 +221,7 @@ def run(
     from lockstep.executors import named
     from lockstep.freshness import Freshness
     from lockstep.plan import left_out, within
-    from lockstep.runner import Profile
+    from lockstep.profiles import Profile
 
     project, limit = Project.find(), seconds(budget)
     slug, stages = _split(project, target)
@@ -326,6 +338,19 @@ def merge(source: str) -> int:
     for slug in sorted({name.partition(".")[0] for name in merged.taken}):
         refresh(project.post(slug))
     return 1 if merged.refused else 0
+
+
+def migrate(target: str) -> int:
+    from lockstep.migrate import migrate
+
+    project, left = Project.find(), 0
+    for slug in [target] if target else project.slugs:
+        found = migrate(project.post(slug))
+        print(f"{slug}: {len(found.same)} runs are as they were, {len(found.stale)} ran other code than today's")
+        for line in [*found.stale, *found.left]:
+            print(f"  {line}", file=sys.stderr)
+        left += len(found.left)
+    return 1 if left else 0
 
 
 def new(slug: str, kind: str) -> None:

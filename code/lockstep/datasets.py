@@ -3,6 +3,9 @@
 `load` looks in the local cache (`LOCKSTEP_CACHE`, else ~/.cache/lockstep), then in the mirror folders that
 `LOCKSTEP_DATA` names (a path list), then downloads from the official home. A mirror may hold another lossless
 container of the same arrays, so files are decoded first and compared after.
+
+What `load` gives is canonical: arrays in the order of their names, each plain, little-endian and in C order. So the
+digest, which tells neither the order of names nor layouts apart, leaves nothing out that a stage could see.
 """
 
 from __future__ import annotations
@@ -60,7 +63,7 @@ class Dataset:
         arrays: Arrays = {}
         for file in self.files:
             arrays |= self._verified(file)
-        return arrays
+        return dict(sorted(arrays.items()))
 
     def _verified(self, file: File) -> Arrays:
         wrong: list[str] = []
@@ -122,11 +125,11 @@ class Made:
 
     @property
     def digest(self) -> str:
-        return self.declared or digest_arrays(self.make())
+        return self.declared or digest_arrays(canonical(self.make()))
 
     def load(self) -> Arrays:
         """The arrays. Raises DataError where they are not the declared ones."""
-        arrays = self.make()
+        arrays = canonical(self.make())
         if self.declared and digest_arrays(arrays) != self.declared:
             raise DataError(
                 f'the dataset "{self.name}" is declared with digest {self.declared[:12]}, '
@@ -135,14 +138,62 @@ class Made:
         return arrays
 
 
+def is_fixed(dataset: Any) -> bool:
+    """Is the digest of a dataset in its declaration, so that no code decides it?"""
+    return isinstance(dataset, Dataset) or bool(isinstance(dataset, Made) and dataset.declared)
+
+
+def canonical(arrays: Mapping[str, Any]) -> Arrays:
+    """The same arrays in the one form that stages are handed. Raises DataError for what has none."""
+    if not isinstance(arrays, Mapping) or not all(isinstance(name, str) for name in arrays):
+        raise DataError(f"data are arrays by name, as in {{'images': array}}, not {type(arrays).__name__}")
+    return {name: _canonical(name, arrays[name]) for name in sorted(arrays)}
+
+
+def _canonical(name: str, given: Any) -> np.ndarray[Any, Any]:
+    if isinstance(given, np.ma.MaskedArray):
+        raise DataError(f'the array "{name}" is masked: give its values and its mask as two arrays')
+    try:
+        array = np.asarray(given)
+    except (ValueError, TypeError) as error:
+        raise DataError(f'"{name}" is no array: {error}') from None
+    kind = array.dtype if array.dtype.hasobject else array.dtype.newbyteorder("<")
+    return np.asarray(array, dtype=kind, order="C")
+
+
 def digest_arrays(arrays: Mapping[str, np.ndarray[Any, Any]]) -> str:
-    """sha256 over names, types, shapes and bytes, in the order of the names."""
+    """sha256 over names, types, shapes and bytes, in the order of the names.
+
+    Of an array of objects, over the objects. Raises DataError where those are no plain values.
+    """
     digest = hashlib.sha256()
-    for name in sorted(arrays):
-        array = np.ascontiguousarray(arrays[name])
-        digest.update(f"{name} {array.dtype.newbyteorder('<').str} {array.shape}\0".encode())
-        digest.update(array.astype(array.dtype.newbyteorder("<"), copy=False).data)
+    for name, array in canonical(arrays).items():
+        kind = array.dtype.str if array.dtype.names is None else repr(array.dtype.descr)
+        digest.update(f"{name} {kind} {array.shape}\0".encode())
+        if array.dtype.hasobject:
+            for value in array.ravel().tolist():
+                digest.update(f"{_told(name, value)}\0".encode("utf-8", "surrogatepass"))
+        elif array.size and array.itemsize:
+            digest.update(array.reshape(-1).view(np.uint8).data)
     return digest.hexdigest()
+
+
+def _told(name: str, value: Any) -> str:
+    """A value of an array of objects, with its type, as text that is the same in every process."""
+    if value is None or type(value) in (bool, int, float, complex, str, bytes):
+        return f"{type(value).__name__} {value!r}"
+    if isinstance(value, np.generic) and not isinstance(value, np.void):
+        return f"{value.dtype.str} {value.item()!r}"
+    if type(value) in (list, tuple):
+        return f"{type(value).__name__} [{', '.join(_told(name, item) for item in value)}]"
+    if type(value) is dict:
+        return f"dict {{{', '.join(f'{_told(name, key)}: {_told(name, item)}' for key, item in value.items())}}}"
+    if isinstance(value, np.ndarray):
+        return f"array {digest_arrays({name: value})}"
+    raise DataError(
+        f'the array "{name}" holds a {type(value).__name__}, whose content no digest can be taken of: '
+        "give numbers or texts, or arrays of their parts"
+    )
 
 
 def cache() -> Path:

@@ -5,6 +5,7 @@ LockstepError
 ├── ProjectError       a folder that is no project, an experiment.py that does not load, an unknown post or stage
 ├── FingerprintError   code that the engine cannot read: a syntax error, an unknown stage function
 ├── LedgerError        a ledger line that is damaged, doubled or written by a newer engine
+├── FileError          a file that cannot be read or written: gone, a folder, forbidden, no room
 ├── DataError          a dataset that cannot be had, or is not what was declared
 ├── QueryError         a selection that names no metric, no row or too many kinds of rows
 ├── RunFailed          a stage gave up on its own account (a loss that is not finite)
@@ -34,6 +35,10 @@ class FingerprintError(LockstepError):
 
 class LedgerError(LockstepError):
     """The record of runs cannot be trusted as it stands."""
+
+
+class FileError(LockstepError):
+    """A file that cannot be read or written."""
 
 
 class DataError(LockstepError):

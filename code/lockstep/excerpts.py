@@ -32,8 +32,11 @@ def excerpt(post: Post, freshness: Freshness, target: str) -> dict[str, Any]:
     illustrative = target.endswith("?illustrative")
     place, _, symbol = target.removesuffix("?illustrative").partition("#")
     path = post.declaration.parent / place
-    if path.suffix != ".py" or not path.is_file():
-        raise QueryError(f"there is no code file {place}{nearest(place, [p.name for p in path.parent.glob('*.py')])}")
+    inside = path.resolve().is_relative_to(post.declaration.parent.resolve())
+    if path.suffix != ".py" or not inside or not path.is_file():
+        raise QueryError(
+            f"there is no code file {place}{nearest(place, [p.name for p in post.declaration.parent.glob('*.py')])}"
+        )
     shown = place_of(post, path, symbol)
     if not illustrative:
         _covered(post, freshness, path, symbol)
@@ -42,12 +45,11 @@ def excerpt(post: Post, freshness: Freshness, target: str) -> dict[str, Any]:
 
 
 def _covered(post: Post, freshness: Freshness, path: Path, symbol: str) -> None:
-    module = f"posts.{post.slug}.{path.stem}"
+    inside = path.relative_to(post.declaration.parent).with_suffix("").parts
+    module = ".".join(["posts", post.slug, *inside])
     wanted = f"{module}:{symbol.partition('.')[0]}"
-    for stage in freshness.experiment.stages.values():
-        states = [freshness.state(stage, keys) for keys in stage.points()]
-        ran = any(state.kind in ("fresh", "stale") for state in states)  # a stale run is a problem of its own
-        if ran and wanted in freshness.reach(stage).symbols:
+    for state in freshness.all():  # a stale run is a problem of its own
+        if state.kind in ("fresh", "stale") and wanted in freshness.reach(state.stage, state.keys, state.line).symbols:
             return
     raise QueryError(f"no fresh run of the post covers {path.name}#{symbol}: mark the excerpt ?illustrative, or run it")
 

@@ -1,4 +1,4 @@
-"""Where runs run: in this process one after another, or in several processes of this machine.
+"""In which order runs run, and how many at once: one after another, or several on this machine.
 
 An executor takes the names of independent runs and a function for each, and yields what each recorded, or its error
 as text, in the order in which they end.
@@ -6,11 +6,10 @@ as text, in the order in which they end.
 
 from __future__ import annotations
 
-import multiprocessing
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import BrokenExecutor, ProcessPoolExecutor, as_completed
+from concurrent.futures import ThreadPoolExecutor, as_completed
 
 from lockstep.errors import LockstepError
 from lockstep.ledger import Line
@@ -20,44 +19,34 @@ Executor = Callable[[Sequence[str], Sequence[Task]], Iterator[Line | str]]
 
 
 def here(names: Sequence[str], tasks: Sequence[Task]) -> Iterator[Line | str]:
-    """One after another in this process. The first error ends it: the next run would most likely meet the same."""
+    """One after another."""
     for number, (name, task) in enumerate(zip(names, tasks, strict=True), start=1):
         print(f"[{number}/{len(tasks)}] {name}", file=sys.stderr, flush=True)
         outcome, seconds = _outcome(task)
         yield outcome
-        if isinstance(outcome, str):
-            return
-        print(_ended(outcome, seconds), file=sys.stderr, flush=True)
+        if isinstance(outcome, Line):
+            print(_ended(outcome, seconds), file=sys.stderr, flush=True)
 
 
 def local(workers: int) -> Executor:
-    """Up to `workers` runs at once, each in a process of its own that inherits this one's snapshot of the code."""
+    """Up to `workers` runs at once: each is a process of its own, for which a thread waits here."""
 
     def run(names: Sequence[str], tasks: Sequence[Task]) -> Iterator[Line | str]:
         if len(tasks) <= 1:
             yield from here(names, tasks)
             return
-        _inherited[:] = tasks  # a forked process finds them here: functions of a post cannot be sent
-        with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("fork")) as pool:
-            futures = {pool.submit(_numbered, number): name for number, name in enumerate(names)}
+        pool = ThreadPoolExecutor(workers)
+        try:
+            futures = {pool.submit(_outcome, task): name for name, task in zip(names, tasks, strict=True)}
             for number, future in enumerate(as_completed(futures), start=1):
-                try:
-                    outcome, seconds = future.result()
-                except BrokenExecutor:
-                    yield f"{futures[future]}: its process was ended from outside, perhaps for want of memory"
-                    continue
+                outcome, seconds = future.result()
                 ended = "stopped" if isinstance(outcome, str) else _ended(outcome, seconds).strip()
                 print(f"[{number}/{len(tasks)}] {futures[future]} {ended}", file=sys.stderr, flush=True)
                 yield outcome
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
 
     return run
-
-
-_inherited: list[Task] = []
-
-
-def _numbered(number: int) -> tuple[Line | str, float]:
-    return _outcome(_inherited[number])
 
 
 def named(text: str) -> Executor:

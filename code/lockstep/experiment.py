@@ -21,6 +21,7 @@ from typing import Any
 from lockstep.errors import ProjectError, nearest
 
 NAME = re.compile(r"[a-z][a-z0-9-]*")
+NEEDS = ("", "bf16")
 VERDICTS = ("greater", "less", "equivalent", "undecided")
 Keys = dict[str, Any]
 
@@ -61,7 +62,11 @@ class Metric:
 
 @dataclass(frozen=True, eq=False)
 class Stage:
-    """A function of the post with its grid. It runs once for each run of `each`, and reads every run of `over`."""
+    """A function of the post with its grid. It runs once for each run of `each`, and reads every run of `over`.
+
+    `legs`: into how many resumable parts a long run is cut. `programs` and `variables`: what it may start, and read of
+    the environment; `covers`: modules of the post that such programs run. `needs`: what the machine must be good at.
+    """
 
     name: str
     module: str
@@ -69,6 +74,11 @@ class Stage:
     grid: Mapping[str, tuple[Any, ...]]
     each: Stage | None = None
     over: tuple[Stage, ...] = ()
+    legs: int = 1
+    programs: tuple[str, ...] = ()
+    variables: tuple[str, ...] = ()
+    covers: tuple[str, ...] = ()
+    needs: str = ""
 
     @property
     def upstream(self) -> tuple[Stage, ...]:
@@ -176,7 +186,9 @@ class Experiment:
             grid = {key: smaller(values, grids.get(key, values)) for key, values in stage.grid.items()}
             each = small.stages[stage.each.name] if stage.each else None
             over = tuple(small.stages[other.name] for other in stage.over)
-            small.stages[stage.name] = dataclasses.replace(stage, grid=grid, each=each, over=over)
+            small.stages[stage.name] = dataclasses.replace(
+                stage, grid=grid, each=each, over=over, legs=min(stage.legs, 2)
+            )
         return small
 
     def config_at(self, keys: Keys) -> Any:
@@ -184,9 +196,12 @@ class Experiment:
         changed: dict[str, Any] = {}
         for key, values in self.variants.items():
             changed |= values[keys[key]] if key in keys else {}
-        return dataclasses.replace(
-            self.base, **changed | {key: value for key, value in keys.items() if key in self.fields}
-        )
+        changed |= {key: value for key, value in keys.items() if key in self.fields}
+        for each in dataclasses.fields(self.config):  # `rate: float = 2` is 2.0, however it is written
+            value = changed.get(each.name, getattr(self.base, each.name))
+            if each.type in (float, "float") and type(value) is int and each.init:
+                changed[each.name] = float(value)
+        return dataclasses.replace(self.base, **changed)
 
     @property
     def fields(self) -> tuple[str, ...]:
@@ -202,12 +217,20 @@ class Experiment:
         name: str | None = None,
         each: Stage | None = None,
         over: Iterable[Stage] = (),
+        legs: int = 1,
+        programs: Iterable[str] = (),
+        variables: Iterable[str] = (),
+        covers: Iterable[str] = (),
+        needs: str = "",
         **grid: Iterable[Any],
     ) -> Stage:
         """Declare `"module:function"` of this post as a stage, named like its module unless `name` says otherwise.
 
-        Grid keys are fields of the config, `seed`, or the name of declared variants. Raises ProjectError for any
-        other, for a variant that is not declared, and for a name taken.
+        Grid keys are fields of the config, `seed`, or the name of declared variants. `legs` cuts a long run into parts
+        that each resume the one before. A stage that starts programs names them in `programs`, and the post's modules
+        that they run in `covers`; environment variables that it reads, in `variables`. `needs="bf16"`: it is refused on
+        machines where products in bfloat16 are slower than in float32. Raises ProjectError for a key that is none of
+        the config, for a variant that is not declared, and for a name taken.
         """
         module, _, called = function.partition(":")
         name = name or module
@@ -243,7 +266,19 @@ class Experiment:
                     raise ProjectError(
                         f'stage "{name}": no {key} "{value}" is declared{nearest(value, self.variants[key])}'
                     )
-        stage = Stage(name, module, called, points, each, read)
+        if not isinstance(legs, int) or legs < 1:
+            raise ProjectError(f'stage "{name}": legs is how many parts a run has, 1 or more, not {legs!r}')
+        if needs not in NEEDS:
+            raise ProjectError(
+                f'stage "{name}": needs="{needs}" is nothing that can be measured{nearest(needs, NEEDS)}'
+            )
+        lists = {"programs": programs, "variables": variables, "covers": covers}
+        for key, value in lists.items():
+            if isinstance(value, str):
+                raise ProjectError(f'stage "{name}": {key} takes a list of names, as in {key}=["{value}"]')
+        stage = Stage(
+            name, module, called, points, each, read, legs, tuple(programs), tuple(variables), tuple(covers), needs
+        )
         self.stages[name] = stage
         return stage
 

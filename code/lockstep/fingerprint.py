@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
+from enum import Enum
+from pathlib import PurePath
 from typing import Any
 
 from lockstep.canonical import digest_value
+from lockstep.errors import ProjectError
 
-SCHEME = 1
+SCHEME = 2
 RUNNER = 1
 
 
@@ -44,11 +47,30 @@ def fingerprint(
 
 
 def plain(value: Any) -> Any:
-    """A config value as JSON holds it: tuples as lists, nested dataclasses as objects."""
+    """A config value as JSON holds it: tuples as lists, nested dataclasses as objects, members of an Enum by name.
+
+    Raises ProjectError for a value that no record holds.
+    """
+    if isinstance(value, Enum):
+        return f"{type(value).__name__}.{value.name}"
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {f.name: plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
     if isinstance(value, (tuple, list)):
         return [plain(item) for item in value]
     if isinstance(value, dict):
         return {str(key): plain(item) for key, item in value.items()}
-    return value
+    if isinstance(value, (set, frozenset)):
+        return sorted(map(plain, value), key=repr)
+    for kind in (bool, int, float, str):
+        if isinstance(value, kind):
+            return kind(value)
+    if value is None:
+        return None
+    if isinstance(value, PurePath):
+        return str(value)
+    if isinstance(value, type) or callable(value):
+        return f"{value.__module__}.{value.__qualname__}" if hasattr(value, "__qualname__") else type(value).__name__
+    state = getattr(value, "__dict__", None)
+    if state is not None:
+        return {"": type(value).__name__, **{name: plain(item) for name, item in state.items()}}
+    raise ProjectError(f"a setting holds {value!r:.60}, which no record can hold: take numbers, texts, tuples of them")

@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 import dataclasses
-import json
+import os
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal
 from urllib.parse import unquote
 
-from lockstep import accept
+from lockstep import accept, ledger
 from lockstep.canonical import digest_value
 from lockstep.errors import LockstepError
 from lockstep.experiment import Experiment, Keys, Stage
 from lockstep.fingerprint import fingerprint, plain
 from lockstep.ledger import Identity, Line, describe, identity
 from lockstep.project import Post
-from lockstep.reach import Reach, reach
+from lockstep.reach import Reach, Start, reach
+from lockstep.source import ENGINE, Source
 
 _UPSTREAM_KEYS = re.compile(r"^(upstream: [a-z0-9-]+) \([^)]*\)")
+CHANGES = "@changes"  # among the symbols of a run that was made from a tree with changes, and migrated
+VARIABLE = "environment:"  # before the name of a variable of the environment that a run read, among its settings
 Kind = Literal["fresh", "stale", "missing", "failed"]
 
 
@@ -71,9 +74,26 @@ class Freshness:
     def experiment(self) -> Experiment:
         return self.post.experiment
 
-    def reach(self, stage: Stage) -> Reach:
-        """The code that a stage depends on."""
-        return reach(self.post.project.source, f"posts.{self.post.slug}.{stage.module}", stage.function)
+    def start(self, stage: Stage, keys: Keys, read: Collection[str] | None = None, seen: Collection[str] = ()) -> Start:
+        """Where the code of a run begins, given the settings that it reads (None: any) and what it was seen to use."""
+        config, source = self.experiment.config_at(keys), self.post.project.source
+        fields = None if read is None else frozenset(read) & frozenset(self.experiment.fields)
+        values = [getattr(config, name) for name in self.experiment.fields if fields is None or name in fields]
+        kind, base = type(config), f"posts.{self.post.slug}"
+        own = source.owns(kind.__module__) and not kind.__module__.startswith(ENGINE)
+        return Start(
+            f"{base}.{stage.module}",
+            stage.function,
+            (kind.__module__, kind.__qualname__) if own else None,
+            fields,
+            frozenset([*seen, *(f"{base}.{name}" for name in stage.covers)]),
+            frozenset(types_of(source, values)),
+        )
+
+    def reach(self, stage: Stage, keys: Keys, line: Line | None = None) -> Reach:
+        """The code that a run depends on; given its line, by what that one read and was seen to use."""
+        start = self.start(stage, keys, line.config, line.seen) if line else self.start(stage, keys)
+        return reach(self.post.project.source, start)
 
     def all(self) -> list[State]:
         """Every point of every stage's grid, upstream stages first."""
@@ -113,7 +133,7 @@ class Freshness:
         """The fingerprint that the recorded run has today."""
         config, data = self.config_now(keys, line.config), self.data_now(line.data)
         return fingerprint(
-            stage.name, keys, self.reach(stage).digest, config, data, self.upstream_now(stage, keys, line)
+            stage.name, keys, self.reach(stage, keys, line).digest, config, data, self.upstream_now(stage, keys, line)
         )
 
     def config_now(self, keys: Keys, read: Mapping[str, Any]) -> dict[str, Any]:
@@ -122,6 +142,8 @@ class Freshness:
         return {name: self._setting(config, name) for name in read}
 
     def _setting(self, config: Any, name: str) -> Any:
+        if name.startswith(VARIABLE):
+            return os.environ.get(name.removeprefix(VARIABLE))
         if not name.startswith("reported:"):
             return plain(getattr(config, name, None))
         metric, _, query = name.removeprefix("reported:").partition("?")
@@ -146,8 +168,10 @@ class Freshness:
 
     def _reasons(self, stage: Stage, keys: Keys, line: Line) -> list[str]:
         reasons = []
-        if line.code != self.reach(stage).digest:
-            reasons += self._code_reasons(stage, line)
+        if line.v < ledger.VERSION:
+            return ["it was recorded by an older engine: lockstep migrate"]
+        if line.code != self.reach(stage, keys, line).digest:
+            reasons += self._code_reasons(stage, keys, line)
         for name, value in self.config_now(keys, line.config).items():
             if value != line.config[name]:
                 reasons.append(f"config: {name} was {line.config[name]!r}, is {value!r}")
@@ -178,15 +202,15 @@ class Freshness:
         ]
         return reasons
 
-    def _code_reasons(self, stage: Stage, line: Line) -> list[str]:
-        now = self.reach(stage)
-        path = self.post.results / "code" / f"{line.code}.json"
-        try:
-            then: dict[str, str] = json.loads(path.read_bytes())
-        except (FileNotFoundError, ValueError):
+    def _code_reasons(self, stage: Stage, keys: Keys, line: Line) -> list[str]:
+        now = self.reach(stage, keys, line)
+        then = ledger.symbols(self.post.ledger.home(line), line.code)
+        if then is None:
             return ["code: changed (the symbols of the recorded run were not kept)"]
         reasons = []
-        for symbol in sorted({*then, *now.symbols}):
+        if CHANGES in then:
+            reasons.append("code: made from a tree with changes beside its commit, which nobody knows any more")
+        for symbol in sorted({*then, *now.symbols} - {CHANGES}):
             if then.get(symbol) != now.symbols.get(symbol):
                 word = "is new" if symbol not in then else "is gone" if symbol not in now.symbols else "changed"
                 chain = [step for step in now.chain(symbol) if step] if symbol in now.symbols else [symbol]
@@ -195,6 +219,20 @@ class Freshness:
                     f"code: {_short(symbol, self.post.slug)} {word}" + (f" ({shown})" if len(chain) > 1 else "")
                 )
         return reasons
+
+
+def types_of(source: Source, values: Collection[Any]) -> Iterator[tuple[str, str]]:
+    """The classes of the project, as module and name, whose instances these values are or hold."""
+    for value in values:
+        kind = value if isinstance(value, type) else type(value)
+        if source.owns(kind.__module__) and not kind.__module__.startswith(ENGINE):
+            yield kind.__module__, kind.__qualname__.partition(".")[0]
+        if isinstance(value, Mapping):
+            yield from types_of(source, [*value.keys(), *value.values()])
+        elif isinstance(value, (tuple, list, set, frozenset)):
+            yield from types_of(source, value)
+        elif dataclasses.is_dataclass(value) and not isinstance(value, type):
+            yield from types_of(source, [getattr(value, field.name) for field in dataclasses.fields(value)])
 
 
 def upstream_entry(line: Line, read: Mapping[str, str]) -> dict[str, Any]:

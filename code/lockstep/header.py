@@ -12,11 +12,15 @@ A continuation line is indented by four spaces. Headlines are bindings like any 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from lockstep.bindings import CITATIONS, IMAGE, LINK, TARGETS_OF_LINKS, VALUES, Prose, items
+from markdown_it.token import Token
+
+from lockstep.addresses import wrong_picture
+from lockstep.bindings import VALUES, Prose, items
 from lockstep.errors import LockstepError, Problem, QueryError, nearest
+from lockstep.passages import Binding, Passage
 from lockstep.project import Post
 from lockstep.resolve import Resolver
 
@@ -24,6 +28,7 @@ KINDS = ("paper", "capstone", "design")
 HEADLINES = 3
 WORDS_A_MINUTE = 220
 TARGETS = ("claim", "code", "table")
+READ = ("body", "note", "heading", "caption", "claim")
 _WORD = re.compile(r"\w[\w.,'’-]*")
 
 
@@ -46,17 +51,18 @@ class Skill:
 
 def headlines(prose: Prose) -> list[Headline]:
     """The headline numbers as the source has them."""
-    return [_headline(text) for _, text in items(prose, "headline")]
+    return [_headline(tokens) for _, tokens in prose.header.get("headline", [])]
 
 
-def _headline(text: str) -> Headline:
-    match = LINK.match(text)
-    if match is None or match[2] not in VALUES:
+def _headline(tokens: Sequence[Token]) -> Headline:
+    binding: Binding | None = tokens[0].meta.get("binding") if tokens else None
+    if binding is None or binding.kind not in VALUES:
         raise QueryError("a headline begins with a number that is bound: [](measured:…) and a few words")
-    words = LINK.sub(r"\1", text[match.end() :]).strip()
+    end = next(number for number, token in enumerate(tokens) if token.type == "link_close")
+    words = "".join(token.content for token in tokens[end:]).strip()
     if not words:
         raise QueryError("a headline says in a few words what its number is: [](measured:…) of test images misread")
-    return Headline(match[1], words)
+    return Headline(binding.text, words)
 
 
 def skills(prose: Prose) -> list[Skill]:
@@ -107,11 +113,14 @@ def problems(post: Post, prose: Prose, file: str) -> Iterator[Problem]:
     if kind not in KINDS:
         yield Problem(file, line, f'"{kind}" is no kind of post{nearest(kind, KINDS)}')
     resolver = Resolver.of(post)
-    for position, (line, text) in enumerate(items(prose, "headline")):
+    for position, (line, tokens) in enumerate(prose.header.get("headline", [])):
         if position == HEADLINES:
             yield Problem(file, line, f"a post has at most {HEADLINES} headline numbers")
-        yield from _failing(file, line, lambda text=text: _headline(text))
+        yield from _failing(file, line, lambda tokens=tokens: _headline(tokens))
     for line, place in items(prose, "thumbnail"):
+        if told := wrong_picture(place):
+            yield Problem(file, line, told)
+            continue
         yield from _failing(file, line, lambda place=place: resolver.resolve("figure", place, "thumbnail"))
     for line, text in items(prose, "skills"):
         yield from _failing(file, line, lambda line=line, text=text: _shown(resolver, _skill(line, text)))
@@ -130,6 +139,11 @@ def _failing(file: str, line: int, look: Callable[[], object]) -> Iterator[Probl
 
 def minutes(prose: Prose) -> int:
     """Time to read the prose, at least one minute: its words, bindings as their text; code, math, figures left out."""
-    text = prose.masked[prose.body :].replace("\x01", " ")
-    text = LINK.sub(r"\1", IMAGE.sub(" ", text))
-    return max(1, round(len(_WORD.findall(TARGETS_OF_LINKS.sub("]", CITATIONS.sub(" ", text)))) / WORDS_A_MINUTE))
+    passages = [passage for passage in prose.passages if passage.place in READ]
+    text = " ".join("".join(_word_by_word(passage)) for passage in passages)
+    return max(1, round(len(_WORD.findall(text)) / WORDS_A_MINUTE))
+
+
+def _word_by_word(passage: Passage) -> Iterator[str]:
+    for part in passage.parts:
+        yield part.text if part.kind in ("text", "bound") else "\n" if part.kind == "break" else ""

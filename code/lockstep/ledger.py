@@ -9,17 +9,20 @@ from __future__ import annotations
 
 import fcntl
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from lockstep.canonical import canonical_json, digest_value
-from lockstep.errors import LedgerError, Problem
-from lockstep.files import write_whole
+from lockstep.errors import FileError, LedgerError, Problem
+from lockstep.files import not_read, write_whole
+from lockstep.records import made, parsed
 
-VERSION = 1
+VERSION = 2
+READ = (1, VERSION)  # the first had no `seen`, and fingerprints of an older scheme
 Identity = tuple[str, str]  # of a run: its stage, and its keys as canonical JSON
 
 
@@ -30,7 +33,10 @@ def identity(stage: str, keys: Mapping[str, Any]) -> Identity:
 
 @dataclass(frozen=True, kw_only=True)
 class Line:
-    """One run. `config`, `data` and `upstream` hold what it read; artefacts and outputs map names to sha256 digests."""
+    """One run. `config`, `data` and `upstream` hold what it read; artefacts and outputs map names to sha256 digests.
+
+    `seen`: what counts of the code although names alone do not lead there, because the run was seen to use it.
+    """
 
     v: int
     post: str
@@ -46,6 +52,7 @@ class Line:
     outputs: dict[str, str]
     status: str
     declared: dict[str, str]
+    seen: list[str] = field(default_factory=list)
     reason: str = ""
     sum: str = ""
 
@@ -58,10 +65,13 @@ class Line:
         return replace(self, sum=self._checksum())
 
     def _checksum(self) -> str:
-        return digest_value({name: value for name, value in vars(self).items() if name != "sum"})[:16]
+        return digest_value({name: value for name, value in self._content().items() if name != "sum"})[:16]
+
+    def _content(self) -> dict[str, Any]:
+        return {name: value for name, value in vars(self).items() if self.v > 1 or name != "seen"}
 
     def text(self) -> str:
-        return canonical_json(vars(self))
+        return canonical_json(self._content())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,6 +86,7 @@ class Provenance:
     host: str
     hardware: str
     versions: dict[str, str]
+    legs: list[dict[str, Any]] = field(default_factory=list)  # of a run in parts: date, seconds, commit, host of each
 
 
 @dataclass
@@ -85,6 +96,7 @@ class Ledger:
     lines: dict[Identity, Line] = field(default_factory=dict)
     places: dict[Identity, tuple[Path, int]] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
+    _explained: dict[Identity, Provenance | None] = field(default_factory=dict)
 
     def get(self, stage: str, keys: Mapping[str, Any]) -> Line | None:
         return self.lines.get(identity(stage, keys))
@@ -94,10 +106,10 @@ class Ledger:
 
     def provenance(self, line: Line) -> Provenance | None:
         """What explains the run, or None where nothing was kept."""
-        try:
-            return Provenance(**json.loads(provenance_path(self.home(line), line).read_bytes()))
-        except (FileNotFoundError, ValueError, TypeError):
-            return None
+        run = line.identity
+        if run not in self._explained:
+            self._explained[run] = _provenance(provenance_path(self.places[run][0].parent, line))
+        return self._explained[run]
 
     def home(self, line: Line) -> Path:
         """The folder of results that holds the line, and what belongs to it."""
@@ -112,7 +124,12 @@ def read(folder: Path) -> Ledger:
     """Read `*.jsonl` of a post's results. Damage is collected as problems, never raised, and the line left out."""
     ledger = Ledger()
     for path in sorted(folder.glob("*.jsonl")):
-        for number, text in enumerate(path.read_bytes().splitlines(), start=1):
+        try:
+            content = path.read_bytes()
+        except OSError as error:
+            ledger.problems.append(Problem(str(path), 1, not_read(path, error)))
+            continue
+        for number, text in enumerate(content.splitlines(), start=1):
             if not text.strip():
                 continue
             try:
@@ -135,12 +152,12 @@ def read(folder: Path) -> Ledger:
 def parse(text: bytes) -> Line:
     """One line, verified. Raises LedgerError."""
     try:
-        raw = json.loads(text)
-        if isinstance(raw, dict) and raw.get("v", VERSION) != VERSION:
-            raise LedgerError(f"written in version {raw['v']} of the ledger, this engine reads version {VERSION}")
-        line = Line(**raw)
+        raw = parsed(text)
+        if isinstance(raw, dict) and isinstance(v := raw.get("v"), int) and v not in READ:
+            raise LedgerError(f"written in version {v} of the ledger, this engine reads version {VERSION}")
+        line = made(Line, raw, "the line")
         name, found = describe(line.stage, line.keys), line.summed().sum
-    except (ValueError, TypeError, AttributeError) as error:
+    except (ValueError, RecursionError) as error:
         raise LedgerError(
             f"not a whole ledger line ({error}): restore it from git, or delete it and run again"
         ) from None
@@ -165,28 +182,44 @@ def record(folder: Path, line: Line, provenance: Provenance, symbols: bytes) -> 
         if symbols:
             write_whole(folder / "code" / f"{line.code}.json", symbols)
         path = folder / f"{line.stage}.jsonl"
-        kept = [text for text in _texts(path) if _identity(text) != line.identity]
-        write_whole(path, ("\n".join(sorted([*kept, line.text()], key=_sort_key)) + "\n").encode())
+        kept = [text for text in _texts(path) if _known(text)[0] != line.identity]
+        write_whole(path, b"\n".join([*sorted([*kept, line.text().encode()], key=lambda text: _known(text)[1]), b""]))
 
 
-def _texts(path: Path) -> Iterable[str]:
-    return [text for text in path.read_text(encoding="utf-8").split("\n") if text.strip()] if path.exists() else []
-
-
-def _identity(text: str) -> Identity | None:
+def _texts(path: Path) -> list[bytes]:
+    """The lines of a stage's file, damaged ones included, for their owner to see."""
     try:
-        raw = json.loads(text)
-        return identity(raw["stage"], raw["keys"])
-    except (ValueError, KeyError, TypeError):
-        return None  # a damaged line is kept for its owner to see
+        return [text for text in path.read_bytes().splitlines() if text.strip()] if path.exists() else []
+    except OSError as error:
+        raise FileError(f"{path}:1: {not_read(path, error)}") from None
 
 
-def _sort_key(text: str) -> tuple[Any, ...]:
-    known = _identity(text)
-    if known is None:
-        return (1, [], text)
-    keys = json.loads(known[1])
-    return (0, [(name, isinstance(value, str), str(value).rjust(24)) for name, value in sorted(keys.items())], text)
+@lru_cache(maxsize=1 << 16)  # else recording a run would parse again every line recorded before it
+def _known(text: bytes) -> tuple[Identity | None, tuple[Any, ...]]:
+    """Which run a line is of, None where it is damaged, and its place among the others."""
+    try:
+        raw = parsed(text)
+        run, keys = identity(raw["stage"], raw["keys"]), sorted(raw["keys"].items())
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return None, (1, [], text)
+    return run, (0, [(name, isinstance(value, str), str(value).rjust(24)) for name, value in keys], text)
+
+
+def symbols(folder: Path, code: str) -> dict[str, str] | None:
+    """The symbols that the code of a run had, each with its digest; None where they were not kept, or are damaged."""
+    try:
+        found = parsed((folder / "code" / f"{code}.json").read_bytes())
+    except (OSError, ValueError):
+        return None
+    whole = isinstance(found, dict) and all(isinstance(digest, str) for digest in found.values())
+    return found if whole else None
+
+
+def _provenance(path: Path) -> Provenance | None:
+    try:
+        return made(Provenance, parsed(path.read_bytes()))
+    except (OSError, ValueError):
+        return None
 
 
 def provenance_path(folder: Path, line: Line) -> Path:

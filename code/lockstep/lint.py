@@ -1,56 +1,60 @@
 """Numbers in prose that nothing binds: the lint that keeps a post from drifting by hand.
 
-Flagged: decimals, percentages, multiples, numbers with a unit, and integers equal to a value that the page shows.
-Passed: integers in names, years, shapes, ordinals, and numbers of sections, tables, figures and versions.
+It reads what a reader reads: paragraphs, cells, headings, captions, alternative texts, titles of links, raw HTML, and
+of the header the title, the summary and the headlines. What counts as a number is for `numbers.py` to say.
 """
 
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator
+from html.parser import HTMLParser
 
-from lockstep.bindings import CITATIONS, HEADER, IMAGE, LINK, TARGETS_OF_LINKS, Prose, items
 from lockstep.errors import Problem
+from lockstep.numbers import Quantity, quantities
+from lockstep.passages import HEADER, Part, Passage, Prose
 
-_WORDS = "twice|thrice|half|halves|halved|doubled?|doubles|tripled?|triples|(?:two|three|four|five|ten|hundred)-?fold"
-_UNITS = (
-    "nats?|bits?|ms|s|seconds?|minutes?|min|hours?|h|days?|KB|MB|GB|TB|KiB|MiB|GiB|FLOPs?|GFLOPs?|TFLOPs?|Hz|kHz|GHz"
-    "|W|kW|J|€|\\$|USD|EUR|points?|pp|dB|epochs|updates|parameters"
-)
-_NUMBER = r"\d[\d,]*(?:\.\d+)?(?:e[+-]?\d+)?"
-_REFERENCE = re.compile(
-    r"\b(?:sections?|sec\.|§|tables?|figures?|fig\.|equations?|eq\.|chapters?|versions?|v|Python|CC BY|appendix"
-    r"|algorithm)[ \u00a0]?[A-Z]?\d[\d.]*(?:(?:, | and | or | to |–)\d[\d.]*)*",
-    re.IGNORECASE,
-)
-_FLAGGED = [
-    (re.compile(rf"(?<![\w.])[−-]?{_NUMBER}[ \u00a0]?(?:%|percent\b|per cent\b)"), "a percentage"),
-    (re.compile(rf"(?<![\w.])[−-]?{_NUMBER}[ \u00a0]?(?:×(?![ \u00a0]?\d)|times\b)"), "a multiple"),
-    (re.compile(rf"(?<![\w.−-]){_NUMBER}[ \u00a0](?:{_UNITS})(?!\w)"), "a number with a unit"),
-    (re.compile(r"(?<![\w.])[−-]?\d[\d,]*\.\d+(?![\w.]*\w\()"), "a decimal"),
-    (re.compile(rf"\b(?:{_WORDS})\b", re.IGNORECASE), "a multiple in words"),
-]
-_INTEGER = re.compile(r"(?<![\w.×/–-])\d[\d,]*(?![\w×/–-]|\.\d)")
+_HIDDEN = "\ufffc"  # stands for a binding, code, a formula or a picture within a passage
+_SAID = ("alt", "title", "aria-label", "summary", "abbr")  # attributes that are read to somebody
+WAYS_OUT = {
+    "heading": "a heading binds nothing: move it into the text",
+    "metadata:title": "a title binds nothing: leave it to the text",
+    "alt": "an alternative text binds nothing: say it in the caption, bound",
+    "title": "the title of a link binds nothing: say it in the text, bound",
+    "caption": "the caption of an insertion binds nothing: say it in the text, bound",
+    "claim": "the phrase of a claim holds no number: bind it beside the phrase",
+    "html": "raw HTML binds nothing: write Markdown",
+}
 
 
 def unbound(prose: Prose, shown: Iterable[str], file: str) -> Iterator[Problem]:
     """A problem for every unbound number. `shown` are the texts that the page's bindings show."""
-    text = _plain(prose)
-    taken: set[int] = set()
-    for pattern, what in _FLAGGED:
-        for match in pattern.finditer(text):
-            if taken.isdisjoint(range(*match.span())):
-                taken.update(range(*match.span()))
-                yield _problem(prose, match, what, file)
-    values = {value for value in (_integer_in(t) for t in shown) if value and len(value) > 1}
-    for match in _INTEGER.finditer(text):
-        if match[0].replace(",", "") in values and taken.isdisjoint(range(*match.span())):
-            yield _problem(prose, match, "an integer that a binding of this page shows", file)
+    integers = frozenset(value for value in map(_integer_in, shown) if len(value) > 1)
+    for passage in [*prose.passages, *_of_html(prose)]:
+        if passage.place.startswith("metadata:") and passage.place not in (*HEADER, "metadata:title"):
+            continue
+        text, begins = _read(passage)
+        for one in quantities(text, integers):
+            if passage.place == "claim" and re.search(r"\d", text):
+                break  # which the check says of the whole phrase
+            at = passage.parts[bisect_right(begins, one.start) - 1].at
+            yield Problem(file, prose.line_of(at), _message(one, " ".join(text[one.start : one.end].split()), passage))
 
 
-def _problem(prose: Prose, match: re.Match[str], what: str, file: str) -> Problem:
-    way_out = f'bind it, or give its reason: [{match[0]}](given: "…")'
-    return Problem(file, prose.line_of(match.start()), f'"{match[0]}" is {what} that nothing binds: {way_out}')
+def _message(found: Quantity, text: str, passage: Passage) -> str:
+    way_out = WAYS_OUT.get(passage.place) or f'bind it, or give its reason: [{text}](given: "…")'
+    return f'"{text}" is {found.what} that nothing binds: {way_out}'
+
+
+def _read(passage: Passage) -> tuple[str, list[int]]:
+    """The text of a passage, and where in it each part begins."""
+    texts = [part.text if part.kind == "text" else "\n" if part.kind == "break" else _HIDDEN for part in passage.parts]
+    begins, at = [], 0
+    for text in texts:
+        begins.append(at)
+        at += len(text)
+    return "".join(texts), begins
 
 
 def _integer_in(text: str) -> str:
@@ -58,13 +62,27 @@ def _integer_in(text: str) -> str:
     return match[0].replace(",", "") if match else ""
 
 
-def _plain(prose: Prose) -> str:
-    """The text that a reader reads: bindings, link targets, citations and references blanked, at the same length."""
-    text = prose.masked.replace("\x01", " ")
-    header = text[: prose.body].split("\n")
-    keep = {number - 1 for name in HEADER for number, _ in items(prose, name.removeprefix("metadata:"))}
-    lines = [line if i in keep else " " * len(line) for i, line in enumerate(header)]
-    text = "\n".join(lines) + text[prose.body :]
-    for pattern in (LINK, IMAGE, CITATIONS, TARGETS_OF_LINKS, _REFERENCE):
-        text = pattern.sub(lambda m: re.sub(r"[^\n]", " ", m[0]), text)
-    return text
+def _of_html(prose: Prose) -> Iterator[Passage]:
+    for raw in prose.raw:
+        parser = _Said(prose.starts, prose.line_of(raw.at))
+        parser.feed(raw.html)
+        parser.close()
+        yield from parser.passages
+
+
+class _Said(HTMLParser):
+    """What raw HTML says: its text, and those attributes that are read."""
+
+    def __init__(self, starts: list[int], line: int):
+        super().__init__()
+        self.passages: list[Passage] = []
+        self.starts, self.line = starts, line
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        for name, value in attrs:
+            if value and name in _SAID:
+                self.handle_data(value)
+
+    def handle_data(self, data: str) -> None:
+        line = min(self.line + self.getpos()[0] - 1, len(self.starts))
+        self.passages.append(Passage("html", [Part("text", data, self.starts[line - 1])]))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import shutil
 import socket
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from functools import cache
 from importlib import metadata
 from pathlib import Path
 
+from lockstep.files import digest_file
 from lockstep.ledger import Provenance
 
 BENEATH = ("numpy", "torch", "sklearn", "matplotlib", "safetensors")  # what other packages compute with, too
@@ -24,8 +26,15 @@ def commit(root: Path) -> tuple[str, bool]:
     return _git(root, "rev-parse", "HEAD"), bool(_git(root, "status", "--porcelain", "--", "code"))
 
 
-def provenance(code: tuple[str, bool], command: str, seconds: float, imported: Iterable[str]) -> Provenance:
-    """What explains a run that was made here and now by `code`, as `commit` tells it, which imports these packages."""
+def provenance(
+    code: tuple[str, bool],
+    command: str,
+    seconds: float,
+    imported: Iterable[str],
+    programs: Iterable[str] = (),
+    accelerator: str = "",
+) -> Provenance:
+    """What explains a run that was made here and now by `code`, as `commit` tells it, with these packages."""
     return Provenance(
         command=command,
         commit=code[0],
@@ -33,15 +42,15 @@ def provenance(code: tuple[str, bool], command: str, seconds: float, imported: I
         date=datetime.now(UTC).strftime("%Y-%m-%d"),
         seconds=round(seconds, 3),
         host=os.environ.get("LOCKSTEP_HOST") or socket.gethostname(),
-        hardware=hardware(),
-        versions=versions(imported),
+        hardware=hardware(accelerator),
+        versions=versions(imported) | programs_here(programs),
     )
 
 
 def versions(imported: Iterable[str]) -> dict[str, str]:
-    """Of Python, and by name of the installed packages that are loaded: those imported, and those beneath them."""
+    """Of Python, and by name of the installed packages to which these modules belong."""
     found = {}
-    for module in {*imported, *BENEATH} & sys.modules.keys() - sys.stdlib_module_names:
+    for module in set(imported) - sys.stdlib_module_names:
         for package in _packages_of(module):
             found[package] = metadata.version(package)
     return {"python": platform.python_version()} | dict(sorted(found.items()))
@@ -64,8 +73,14 @@ def _git(root: Path, *arguments: str) -> str:
     return done.stdout.strip()
 
 
-def hardware() -> str:
-    """The processor and how many cores of it, and the accelerator where torch is loaded and sees one."""
+def programs_here(names: Iterable[str]) -> dict[str, str]:
+    """What a stage may start, each with a digest of its file: there is no one way to ask for a version."""
+    found = {name: path for name in names if name != "python" and (path := shutil.which(name))}
+    return {name: f"sha256 {digest_file(Path(path))[:12]}" for name, path in found.items()}
+
+
+def hardware(accelerator: str = "") -> str:
+    """The processor and how many cores of it, and the accelerator that a run used."""
     name = platform.processor() or platform.machine()
     try:
         info = Path("/proc/cpuinfo").read_text()
@@ -73,7 +88,32 @@ def hardware() -> str:
     except (OSError, StopIteration):
         pass
     text = f"{name}, {os.cpu_count()} cores"
-    torch = sys.modules.get("torch")
-    if torch is not None and torch.cuda.is_available():
-        text += f", {torch.cuda.get_device_name()}"
-    return text
+    return text + (f", {accelerator}" if accelerator else "")
+
+
+@cache
+def slow(needs: str) -> str:
+    """Why a run that needs something of its machine is refused here, as measured; empty where it is not."""
+    if not needs:
+        return ""
+    code = (
+        "import time, torch\n"
+        "torch.set_num_threads(1)\n"
+        "def best(kind):\n"
+        "    a = torch.ones(512, 512, dtype=kind)\n"
+        "    a @ a\n"
+        "    times = []\n"
+        "    for _ in range(5):\n"
+        "        started = time.perf_counter(); a @ a; times.append(time.perf_counter() - started)\n"
+        "    return min(times)\n"
+        "print(best(torch.bfloat16) / best(torch.float32))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    if done.returncode:
+        return "needs fast products in bfloat16, which cannot be measured here: torch does not load"
+    ratio = float(done.stdout)
+    return (
+        ""
+        if ratio <= 1
+        else f"needs fast products in bfloat16, which take {ratio:.1f} times as long as in float32 here"
+    )

@@ -14,12 +14,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from lockstep import ledger
+from lockstep.deliver import tidy
 from lockstep.errors import LockstepError, nearest
 from lockstep.files import digest_file, write_whole
 from lockstep.freshness import Freshness
 from lockstep.ledger import Ledger, Line, describe
 from lockstep.project import Post, Project
-from lockstep.runner import tidy
 from lockstep.store import Store
 
 

@@ -26,15 +26,16 @@ reason = "…"
 from __future__ import annotations
 
 import dataclasses
-import re
-import tomllib
 from collections.abc import Collection, Iterator, Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
 from lockstep.errors import LockstepError, Problem, QueryError, nearest
-from lockstep.files import read_text
+from lockstep.files import parse_toml, read_text
 from lockstep.fingerprint import plain
+from lockstep.index import Index
+from lockstep.records import WrongRecord, is_number, made
 
 
 @dataclasses.dataclass(frozen=True)
@@ -94,15 +95,20 @@ class Paper:
 
     def find(self, metric: str, where: Mapping[str, Any]) -> Reported:
         """The one reported value of a metric under these keys (compared as text). Raises QueryError."""
-        known = {entry.metric for entry in self.reported}
-        if metric not in known:
-            raise QueryError(f'paper.toml reports no "{metric}"{nearest(metric, known)}')
-        entries = [entry for entry in self.reported if entry.metric == metric]
-        found = [e for e in entries if all(str(e.keys.get(k)) == str(v) for k, v in where.items())]
+        if metric not in self._by_metric:
+            raise QueryError(f'paper.toml reports no "{metric}"{nearest(metric, self._by_metric)}')
+        found = self._by_metric[metric].matching(where)
         if len(found) != 1:
-            listed = "; ".join(_query(e.keys) for e in entries)
+            listed = "; ".join(_query(entry.keys) for entry, _ in self._by_metric[metric].entries)
             raise QueryError(f'{len(found)} reported values match "{metric}?{_query(where)}"; there are: {listed}')
         return found[0]
+
+    @cached_property
+    def _by_metric(self) -> dict[str, Index[Reported]]:
+        entries: dict[str, list[tuple[Reported, Mapping[str, Any]]]] = {}
+        for entry in self.reported:
+            entries.setdefault(entry.metric, []).append((entry, entry.keys))
+        return {metric: Index(found) for metric, found in entries.items()}
 
     def deviation_of(self, field: str) -> Deviation | None:
         return next((deviation for deviation in self.deviation if deviation.field == field), None)
@@ -110,15 +116,11 @@ class Paper:
 
 def read(path: Path) -> Paper:
     """Read and validate. Raises LockstepError with the line; a post without the file has an empty one."""
-    if not path.exists():
+    if not path.exists() and not path.is_symlink():
         return Paper()
     text = read_text(path, str(path))
     try:
-        return _paper(tomllib.loads(text))
-    except tomllib.TOMLDecodeError as error:
-        line = re.search(r"at line (\d+)", str(error))
-        at = line[1] if line else len(text.splitlines())
-        raise PaperError(path, int(at), f"not valid TOML: {error}") from None
+        return _paper(parse_toml(text, str(path)))
     except _Wrong as error:
         raise PaperError(path, _line_of(text, error.header, number=error.number), str(error)) from None
 
@@ -154,26 +156,21 @@ def _paper(raw: dict[str, Any]) -> Paper:
 
 
 T = TypeVar("T")
-KINDS = {"str": (str, "text"), "float": ((int, float), "a number"), "float | None": ((int, float), "a number")}
-KINDS |= {"dict[str, Any]": (dict, "a table")}
 
 
 def _made(kind: type[T], entry: Any, header: str, number: int = 0) -> T:
     if not isinstance(entry, dict):
         raise _Wrong(header[:-1], number, f"{header} is a table: write its names and values below it")
-    made: dict[str, Any] = {}
-    fields = {field.name: field for field in dataclasses.fields(kind)}  # type: ignore[arg-type]
-    for name, value in entry.items():
-        if name not in fields:
-            raise _Wrong(header, number, f'{header} has no "{name}"{nearest(name, fields)}')
-        types, what = KINDS.get(str(fields[name].type), (object, ""))
-        if not isinstance(value, types) or (what == "a number" and isinstance(value, bool)):
-            raise _Wrong(header, number, f"{name} of {header} is {what}, not {value!r}")
-        made[name] = float(value) if what == "a number" else value  # type: ignore[arg-type]
-    needed = [f.name for f in fields.values() if f.default is f.default_factory is dataclasses.MISSING]
-    if missing := [name for name in needed if name not in entry]:
-        raise _Wrong(header, number, f"{header} needs {' and '.join(missing)}")
-    return kind(**made)
+    try:
+        return made(kind, {name: _float(kind, name, value) for name, value in entry.items()}, header)
+    except WrongRecord as error:
+        raise _Wrong(header, number, str(error)) from None
+
+
+def _float(kind: type, name: str, value: Any) -> Any:
+    """A number as the field declares it: TOML tells 225 from 225.0."""
+    declared = next((str(field.type) for field in dataclasses.fields(kind) if field.name == name), "")
+    return float(value) if declared.startswith("float") and is_number(value) else value
 
 
 @dataclasses.dataclass(frozen=True)
@@ -237,7 +234,7 @@ def unreferenced(paper: Paper, references: Collection[str], path: Path) -> Itera
     for number, entry in enumerate(paper.reported):
         if entry.source not in references:
             told = f'[[reported]] cites "{entry.source}": references.bib has none{nearest(entry.source, references)}'
-            yield Problem(str(path), _line_of(path.read_text(encoding="utf-8"), "[[reported]]", number=number), told)
+            yield Problem(str(path), _line_of(read_text(path, str(path)), "[[reported]]", number=number), told)
 
 
 def _query(keys: Mapping[str, Any]) -> str:

@@ -8,8 +8,8 @@ from __future__ import annotations
 import importlib
 import importlib.abc
 import importlib.util
+import os
 import sys
-import tomllib
 import traceback
 from collections.abc import Sequence
 from functools import cached_property
@@ -18,12 +18,12 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from lockstep import accept, guard, ledger, paper
+from lockstep import accept, ledger, paper
 from lockstep.cache import Cache
 from lockstep.errors import DataError, FingerprintError, LockstepError, ProjectError, nearest
 from lockstep.experiment import Experiment, Stage
-from lockstep.files import digest_file
-from lockstep.source import Source
+from lockstep.files import digest_file, parse_toml, read_text
+from lockstep.source import ENGINE, Source
 from lockstep.store import Store
 
 
@@ -64,19 +64,27 @@ class Project:
     def documents(self) -> list[Document]:
         """Markdown files outside any post that `check` and `build` look after: `[tool.lockstep] documents`."""
         settings = self.root / "pyproject.toml"
-        try:
-            read = tomllib.loads(settings.read_text(encoding="utf-8")) if settings.exists() else {}
-        except tomllib.TOMLDecodeError as error:
-            raise ProjectError(f"pyproject.toml:1: not valid TOML: {error}") from None
-        named = read.get("tool", {}).get("lockstep", {}).get("documents", [])
-        return [Document(self, (self.root / name).resolve()) for name in named]
+        there = settings.exists() or settings.is_symlink()
+        read = parse_toml(read_text(settings, settings.name), settings.name) if there else {}
+        tool = read.get("tool")
+        own = tool.get("lockstep") if isinstance(tool, dict) else None
+        named = own.get("documents", []) if isinstance(own, dict) else []
+        if not isinstance(named, list) or not all(isinstance(name, str) and "\0" not in name for name in named):
+            raise ProjectError(
+                f'pyproject.toml:1: documents of [tool.lockstep] is {named!r:.60}: write ["README.md", …]'
+            )
+        return [Document(self, self._place(name)) for name in named]
 
     def document(self, path: Path) -> Document:
         """A Markdown file of the project. Raises ProjectError where there is none."""
-        path = (self.root / path).resolve()
+        path = self._place(path)
         if not path.is_file():
             raise ProjectError(self.not_there(path))
         return Document(self, path)
+
+    def _place(self, name: str | Path) -> Path:
+        """Where a file of the project lies, links followed as far as they lead: one to itself leads nowhere."""
+        return Path(os.path.realpath(self.root / name))
 
     def not_there(self, path: Path) -> str:
         """What to say of a Markdown file that is not there."""
@@ -108,7 +116,8 @@ class Post:
             return Experiment(paper.NoConfig)
         serve(self.project.source)
         try:
-            module = importlib.import_module(f"posts.{self.slug}.experiment")
+            with self.project.cache.watching(self.slug):
+                module = importlib.import_module(f"posts.{self.slug}.experiment")
         except FingerprintError as error:
             raise ProjectError(str(error).removeprefix(f"{self.project.root}/")) from None
         except LockstepError as error:
@@ -232,7 +241,7 @@ class _Finder(importlib.abc.MetaPathFinder):
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        if fullname.partition(".")[0] != "posts":
+        if fullname.partition(".")[0] == ENGINE or not self.source.owns(fullname):
             return None
         if found := self.source.path_of(fullname):
             folder = [str(found[0].parent)] if found[1] else None
@@ -257,10 +266,12 @@ class _Loader(importlib.abc.SourceLoader):
     def get_data(self, path: str | bytes) -> bytes:
         if str(path) != str(self.path):
             raise OSError(f"no cached bytecode: {path}")
-        with guard.paused():
-            module = self.source.module(self.name)
+        module = self.source.module(self.name)
         assert module is not None
         return module.text.encode()
+
+    def source_to_code(self, data: Any, path: Any, *, _optimize: int = -1) -> Any:
+        return compile(data.decode(), path, "exec", dont_inherit=True, optimize=_optimize)  # whatever encoding it named
 
 
 def serve(source: Source) -> None:
@@ -268,6 +279,7 @@ def serve(source: Source) -> None:
     if any(isinstance(finder, _Finder) and finder.source is source for finder in sys.meta_path):
         return
     sys.meta_path[:] = [finder for finder in sys.meta_path if not isinstance(finder, _Finder)]
-    for name in [name for name in sys.modules if name.partition(".")[0] == "posts"]:
-        del sys.modules[name]
+    own = [name for name in sys.modules if name.partition(".")[0] != ENGINE and source.owns(name)]
+    for name in [*own, *(name for name in sys.modules if name.partition(".")[0] == "posts")]:
+        sys.modules.pop(name, None)
     sys.meta_path.insert(0, _Finder(source))

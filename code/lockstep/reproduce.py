@@ -25,8 +25,9 @@ from lockstep.ledger import Identity, Ledger, Line, describe
 from lockstep.machine import hardware
 from lockstep.measured import keys_of
 from lockstep.plan import ALL, Selection, plan
+from lockstep.profiles import Profile
 from lockstep.project import Post
-from lockstep.runner import Profile, run_stages
+from lockstep.runner import run_stages
 from lockstep.statistics import compare, summarise
 
 Verdict = Literal["reproduced", "not reproduced", "inconclusive"]

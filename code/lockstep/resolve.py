@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from pathlib import Path
+from functools import cached_property
 from typing import Any
 from urllib.parse import unquote
 
-from lockstep import excerpts
-from lockstep.bindings import BLOCK
+from lockstep import demos, excerpts
+from lockstep.bindings import BLOCK, INLINE
 from lockstep.claims import Judgement, changed_since, judge
 from lockstep.errors import LockstepError, QueryError, nearest
 from lockstep.freshness import Freshness
@@ -22,7 +21,7 @@ from lockstep.project import Post
 from lockstep.statistics import Comparison
 from lockstep.wording import config_text, duration
 
-_VIEW = re.compile(r"""<svg\b[^>]*\bviewBox=["']\s*[\d.-]+[ ,]+[\d.-]+[ ,]+([\d.]+)[ ,]+([\d.]+)""")
+KINDS = (*INLINE, *BLOCK, "figure")
 OF_A_POST = ("measured", "reported", "config", "claim")
 
 
@@ -34,6 +33,7 @@ class Resolver:
     freshness: Freshness = field(init=False)
     measurements: Measurements = field(init=False)
     _judgements: dict[str, Judgement] = field(default_factory=dict)
+    _answers: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, post: Post) -> Resolver:
@@ -48,15 +48,25 @@ class Resolver:
 
     def resolve(self, kind: str, target: str, text: str) -> dict[str, Any]:
         """Fields for the theme's partial of this kind; `text` among them is what the prose must say today."""
-        answer = getattr(self, f"_{kind}", None)
-        if answer is None:
+        if kind not in KINDS:
             raise QueryError(f'bindings of the kind "{kind}" are not known here')
         if kind in BLOCK and not self.post.slug:
             raise QueryError(f"{kind}:{target} stands in a file that is no post: only values and claims may")
         if kind in OF_A_POST:
             owner, target = self._owner(kind, target)
-            answer = getattr(owner, f"_{kind}")
-        return {"kind": kind, "text": text} | answer(target, text)
+            return {"kind": kind, "text": text} | owner._answered(kind, target)
+        if kind == "table":
+            answer = self._answered(kind, target)
+            rows = [[dict(cell) for cell in row] for row in answer["rows"]]  # rendering adds to them
+            return {"kind": kind, "text": text} | answer | {"rows": rows}
+        return {"kind": kind, "text": text} | getattr(self, f"_{kind}")(target, text)
+
+    def _answered(self, kind: str, target: str) -> dict[str, Any]:
+        """What does not depend on the text around it is worked out once for refresh, check and rendering."""
+        if (kind, target) not in self._answers:
+            with self.post.project.cache.watching(self.post.slug):
+                self._answers[kind, target] = getattr(self, f"_{kind}")(target)
+        return self._answers[kind, target]
 
     def _owner(self, kind: str, target: str) -> tuple[Resolver, str]:
         """Whose ledger a target reads: `slug/name` another post's, `name` the own one."""
@@ -68,7 +78,7 @@ class Resolver:
             raise QueryError(f"outside a post a binding names its post: {kind}:SLUG/{target}")
         return self, target
 
-    def _measured(self, target: str, text: str) -> dict[str, Any]:
+    def _measured(self, target: str) -> dict[str, Any]:
         name, where = query(target)
         return self.shown(self.measurements.select(name, where))
 
@@ -107,7 +117,7 @@ class Resolver:
             "duration": duration(sum(p.seconds for p in kept)) if kept else "",
         }
 
-    def _reported(self, target: str, text: str) -> dict[str, Any]:
+    def _reported(self, target: str) -> dict[str, Any]:
         name, where = query(target)
         entry = self.post.paper.find(name, where)
         return {
@@ -124,7 +134,7 @@ class Resolver:
         number = f"{entry.value:,.10g}" + ("" if entry.plus_minus is None else f" ± {entry.plus_minus:.10g}")
         return number.replace("-", "−") + (f" {metric.unit}" if metric and metric.unit else "")
 
-    def _config(self, target: str, text: str) -> dict[str, Any]:
+    def _config(self, target: str) -> dict[str, Any]:
         experiment, (field, where) = self.freshness.experiment, query(target)
         if field not in experiment.fields:
             raise QueryError(f'the config has no field "{field}"{nearest(field, experiment.fields)}')
@@ -157,7 +167,7 @@ class Resolver:
             raise QueryError('a given number needs its reason: [10](given: "why it may stand")')
         return {"reason": target.strip()}
 
-    def _claim(self, target: str, text: str) -> dict[str, Any]:
+    def _claim(self, target: str) -> dict[str, Any]:
         found = self.judgement(target)
         if found.vacuous:
             raise QueryError(f'the claim "{target}" is vacuous: {found.vacuous}')
@@ -188,10 +198,11 @@ class Resolver:
 
     def judgement(self, name: str) -> Judgement:
         if name not in self._judgements:
-            self._judgements[name] = judge(self.post, self.freshness, name)
+            with self.post.project.cache.watching(self.post.slug):
+                self._judgements[name] = judge(self.post, self.freshness, name)
         return self._judgements[name]
 
-    def _table(self, target: str, text: str) -> dict[str, Any]:
+    def _table(self, target: str) -> dict[str, Any]:
         tables = self.freshness.experiment.tables
         if target not in tables:
             raise QueryError(f'there is no table "{target}"{nearest(target, tables)}')
@@ -239,17 +250,22 @@ class Resolver:
         path = self.post.folder / target
         if not text.strip():
             raise QueryError(f"the figure {target} has no alt text: say in words what it shows")
-        made = {place: line for line in self.post.ledger.lines.values() for place in line.outputs}
+        made = self._made
         if not path.is_file():
             there = [p.relative_to(self.post.folder).as_posix() for p in (self.post.folder / "figures").glob("*")]
             raise QueryError(f"there is no figure {target}{nearest(target, there)}")
         if target.startswith("figures/") and target not in made:
             raise QueryError(f"no recorded run made {target}{nearest(target, made)}")
-        width, height = svg_size(path)
+        width, height = demos.svg_size(path)
         data = target.removesuffix(path.suffix) + ".csv"
         shown = {"src": target, "alt": text, "name": path.stem, "width": width, "height": height}
         shown |= {"data": data if data in made else "", "again": ""}
         return shown | (self._drawn(made[target]) if target in made else {})
+
+    @cached_property
+    def _made(self) -> dict[str, Line]:
+        """The run that made each output, by its place."""
+        return {place: line for line in self.post.ledger.lines.values() for place in line.outputs}
 
     def _drawn(self, line: Line) -> dict[str, Any]:
         """How a figure came about: which stage drew it, from the runs of which others, and when."""
@@ -264,52 +280,7 @@ class Resolver:
         return excerpts.excerpt(self.post, self.freshness, target)
 
     def _demo(self, target: str, text: str) -> dict[str, Any]:
-        folder = self.post.declaration.parent / "demo"
-        if not (folder / f"{target}.js").is_file():
-            raise QueryError(f"there is no demo {target}{nearest(target, [p.stem for p in folder.glob('*.js')])}")
-        outputs = [item for line in self.post.ledger.lines.values() for item in sorted(line.outputs.items())]
-        made = {place: digest for place, digest in outputs if place.startswith("demo/")}
-        poster = f"demo/{target}.svg"
-        others = {path.stem for path in folder.glob("*.js")} - {target}
-        own = {place: digest for place, digest in made.items() if place[5:].partition(".")[0] not in others}
-        digests = {place: digest for place, digest in own.items() if place != poster}
-        if not digests:
-            raise QueryError(f"the demo {target} has nothing to load: no recorded run wrote to run.demo(…)")
-        loaded = [self.post.folder / place for place in digests] + self._loaded_besides(folder / f"{target}.toml")
-        if gone := [path.name for path in loaded if not path.is_file()]:
-            raise QueryError(f"demo/{gone[0]}, which the demo {target} loads, is gone: restore it from git")
-        size = sum(path.stat().st_size for path in loaded)
-        width, height = svg_size(self.post.folder / poster) if poster in made else (0, 0)
-        shown = {"poster": poster if poster in made else "", "width": width, "height": height, "digests": digests}
-        weight = f"{size / 1e6:.1f} MB" if size >= 1e5 else f"{max(1, round(size / 1e3))} kB"
-        return shown | {"name": target, "script": f"demo/{target}.js", "weight": weight}
-
-    def _loaded_besides(self, path: Path) -> list[Path]:
-        """What a demo loads that no run made, such as a runtime: files and folders, from the root of the project."""
-        if not path.is_file():
-            return []
-        try:
-            places = tomllib.loads(path.read_text(encoding="utf-8"))["loads"]
-        except (tomllib.TOMLDecodeError, KeyError) as error:
-            raise QueryError(f'{path.name}: expected loads = ["path from the root", …], found {error}') from None
-        found: list[Path] = []
-        for place in places:
-            whole = self.post.project.root / place
-            if not whole.exists():
-                raise QueryError(f"{path.name} names {place}, which is not there")
-            found += [whole] if whole.is_file() else [one for one in sorted(whole.rglob("*")) if one.is_file()]
-        return found
-
-
-def svg_size(path: Path) -> tuple[int, int]:
-    """Width and height of an SVG in CSS pixels, or those of its view; zeros where it says neither."""
-    head = path.read_text(encoding="utf-8", errors="ignore")[:4000] if path.suffix == ".svg" else ""
-    sides = [re.search(rf'\b{side}="([\d.]+)(pt|px)?"', head) for side in ("width", "height")]
-    if all(sides):
-        width, height = (round(float(m[1]) * (4 / 3 if m[2] == "pt" else 1)) for m in sides if m)
-        return width, height
-    view = _VIEW.search(head)
-    return (round(float(view[1])), round(float(view[2]))) if view else (0, 0)
+        return demos.demo(self.post, target, self._made)
 
 
 def _with_unit(column: str, cells: list[dict[str, Any]]) -> str:

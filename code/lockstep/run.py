@@ -14,13 +14,17 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 from urllib.parse import quote
 
 from lockstep.canonical import digest_value
 from lockstep.errors import LockstepError, RunFailed, nearest
 from lockstep.files import replace_whole, write_whole
 from lockstep.guard import declare, paused
+from lockstep.seen import Finder, Seen
+
+if TYPE_CHECKING:
+    from lockstep.worker import Outcome
 
 UNQUOTED = "".join(chr(code) for code in range(32, 127) if chr(code) not in "%&")  # of a selection, as recorded
 
@@ -45,6 +49,10 @@ class RecordingConfig:
     def whole(self) -> Any:
         """The dataclass itself: all its fields count as read."""
         self._read.update(self._names)
+        return self._config
+
+    def whole_unread(self) -> Any:
+        """The dataclass itself, looked at without reading."""
         return self._config
 
     def recall(self, names: Iterable[str]) -> None:
@@ -116,7 +124,14 @@ def _number(text: str) -> float | str:
 
 
 class Run:
-    """One execution of a stage at one point of its grid."""
+    """One execution of a stage at one point of its grid.
+
+    A training of many hours has legs: the function is called once for each, in a process of its own. `leg` counts them
+    from 0, `until(total)` is where this one ends, and `last` says whether it returns the rows; every other leaves a
+    checkpoint at its end and returns nothing.
+    """
+
+    leg, legs = 0, 1
 
     def __init__(
         self,
@@ -126,6 +141,7 @@ class Run:
         scratch: Path,
         inputs: Sequence[Input] = (),
         reported: Callable[[str, Mapping[str, Any]], Any] | None = None,
+        finder: Finder | None = None,
     ):
         self.config: Any = RecordingConfig(config)
         self.keys = dict(keys)
@@ -134,6 +150,7 @@ class Run:
         self.data_read: set[str] = set()
         self.reported_read: dict[str, Any] = {}
         self._reported = reported
+        self._finder = finder
         self._data = data
         self._loaded: dict[str, Any] = {}
         self._started = time.monotonic()
@@ -149,6 +166,15 @@ class Run:
         return self.keys["seed"]
 
     @property
+    def last(self) -> bool:
+        """Does this leg end the run? Of a run without legs, always."""
+        return self.leg == self.legs - 1
+
+    def until(self, total: int) -> int:
+        """The step at which this leg ends, of `total` steps in all."""
+        return total * (self.leg + 1) // self.legs
+
+    @property
     def seconds(self) -> float:
         """Working time so far, interrupted attempts included up to their last checkpoint."""
         return self._earlier + time.monotonic() - self._started
@@ -158,27 +184,47 @@ class Run:
         return self.scratch / "attempt.json"
 
     def _recall(self) -> float:
-        """What earlier attempts read counts as read by the run that goes on; returns their seconds."""
-        if not self._attempt.exists():
+        """What earlier attempts read and were seen to do counts for the run that goes on; returns their seconds."""
+        if not self._attempt.exists() or self.resume() is None:
             return 0.0
-        attempt = json.loads(self._attempt.read_text(encoding="utf-8"))
-        self.config.recall(attempt["config"])
-        self.data_read.update(attempt["data"])
-        self.reported_read.update(attempt["reported"])
-        for made, read in zip(self.inputs, attempt["inputs"], strict=True):
-            made.read.update(read)
-        return attempt["seconds"]
+        try:
+            attempt = json.loads(self._attempt.read_text(encoding="utf-8"))
+            names = {field.name for field in dataclasses.fields(self.config.whole_unread())}
+            if not names >= set(attempt["config"]) or len(self.inputs) != len(attempt["inputs"]):
+                raise ValueError("it is of another run")
+            self.config.recall(attempt["config"])
+            self.data_read.update(attempt["data"])
+            self.reported_read.update(attempt["reported"])
+            for made, read in zip(self.inputs, attempt["inputs"], strict=True):
+                made.read.update(read)
+            if self._finder:
+                self._finder.seen.add(attempt["seen"])
+            return float(attempt["seconds"])
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise LockstepError(
+                f"{self._attempt} is damaged ({error}), so what the interrupted run had read is not known: delete the "
+                f"folder {self.scratch} to begin again"
+            ) from None
 
     def _remember(self) -> None:
-        """Beside a checkpoint: the time that it took, and everything that was read on the way to it."""
+        """Beside a checkpoint: the time that it took, and everything that was read and done on the way to it."""
         attempt = {
             "seconds": self.seconds,
             "config": sorted(self.config.read()),
             "data": sorted(self.data_read),
             "reported": self.reported_read,
             "inputs": [made.read for made in self.inputs],
+            "seen": self._finder.gather().plain() if self._finder else Seen().plain(),
         }
         write_whole(self._attempt, json.dumps(attempt).encode())
+
+    def tell(self, outcome: Outcome) -> None:
+        """What the planner records of it."""
+        outcome.config = sorted(self.config.read())
+        outcome.data = sorted(self.data_read)
+        outcome.reported = self.reported_read
+        outcome.inputs = [made.read for made in self.inputs]
+        outcome.seconds = self.seconds
 
     def data(self, name: str) -> Any:
         """The decoded arrays of a declared dataset, by name."""

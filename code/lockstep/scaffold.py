@@ -24,8 +24,8 @@ from lockstep.project import Post, Project
 
 TEMPLATES = Path(__file__).parent / "templates"
 TASKS = frozenset(
-    "build check status why run reproduce accept diff merge new test bench lighthouse serve livereload clean publish"
-    " vendor".split()
+    "build check status why run reproduce accept diff merge migrate new test bench lighthouse serve livereload clean"
+    " publish vendor".split()
 )
 OUTPUT = frozenset({"evidence", "pagefind", "skills", "tags", "theme"})  # of the generated site, beside the posts
 
@@ -49,7 +49,7 @@ def create(project: Project, slug: str, kind: str) -> list[Path]:
 def make_runs(post: Post) -> None:
     """What `build` does for a post."""
     from lockstep.build import refresh, run
-    from lockstep.runner import Profile
+    from lockstep.profiles import Profile
 
     run(Profile.published(post))
     with redirect_stderr(io.StringIO()):  # it tells each number that it writes, and here that is all of them

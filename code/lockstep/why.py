@@ -14,9 +14,9 @@ from lockstep.errors import LockstepError
 from lockstep.freshness import Freshness, State
 from lockstep.ledger import describe
 from lockstep.plan import absent, cost
+from lockstep.profiles import Profile
 from lockstep.project import Post, Project
 from lockstep.resolve import Resolver, query
-from lockstep.runner import Profile
 from lockstep.wording import duration
 
 

@@ -91,10 +91,10 @@ def test_a_run_that_read_other_results_cannot_be_accepted(project):
         project,
         "code/posts/mini/train.py",
         "total = run",
-        "import os\n    total = float(os.environ.get('N', '0')) + run",
+        "import os\n    total = float(os.getenv('LANGUAGE') or 0) + run",
     )
     assert lockstep(project, "build", "--no-render").returncode == 0
-    lockstep(project, "run", "mini.train", "--force", N="1")
+    lockstep(project, "run", "mini.train", "--force", LANGUAGE="1")
     done = lockstep(project, "accept", "mini.evaluate", "--reason", "x")
     assert done.returncode == 1
     assert "made another weights.txt" in done.stderr

@@ -5,7 +5,7 @@ import re
 import subprocess
 
 import pytest
-from lockstep import ledger, runner
+from lockstep import deliver, ledger
 from lockstep.errors import LockstepError
 from lockstep.project import Project
 from lockstep.site.citations import Bibliography
@@ -94,8 +94,13 @@ def test_a_file_of_another_encoding_is_told_with_its_line(project, name):
 
 
 RETURNED = {
-    "a number": (EVALUATE, SCORE, "return 3.0", "evaluate returns 3.0: expected a row, a list of rows, or None"),
-    "a list of texts": (EVALUATE, SCORE, 'return ["x"]', "evaluate returns ['x']: expected a row"),
+    "a number": (
+        EVALUATE,
+        SCORE,
+        "return 3.0",
+        "mini.evaluate (seed=0): it returns 3.0: expected a row, a list of rows, or None",
+    ),
+    "a list of texts": (EVALUATE, SCORE, 'return ["x"]', "it returns ['x']: expected a row"),
     "a folder": (TRAIN, COMMENT, "run.artefact('d').mkdir()", "train made artefacts/d, which is no file"),
 }
 
@@ -144,6 +149,7 @@ ANOTHER = (
 
 
 def test_a_run_is_recorded_though_its_declaration_was_broken_while_it_ran(project):
+    edit(project, POST, '"train:fit", seed', '"train:fit", programs=["echo"], seed')
     edit(project, TRAIN, COMMENT, '__import__("os").system("echo \'(\' >> code/posts/mini/experiment.py")')
     done = lockstep(project, "run", "mini.train", "--seed", "0")
     assert "done after" in done.stderr
@@ -159,6 +165,7 @@ def test_a_commit_made_while_something_runs_is_not_the_one_that_it_ran(project):
         subprocess.run([*git, *command], cwd=project, check=True)
     first = subprocess.run([*git, "rev-parse", "HEAD"], cwd=project, check=True, capture_output=True, text=True).stdout
     command = " ".join([*git, "commit", "-q", "--allow-empty", "-m", "second"])
+    edit(project, POST, '"train:fit", seed', '"train:fit", programs=["git"], seed')
     edit(project, TRAIN, COMMENT, f"__import__('os').system({command!r})")
     assert lockstep(project, "run", "mini.train", "--seed", "0").returncode == 0
     kept = json.loads((project / "content/mini/results/provenance/train-seed=0.json").read_text())
@@ -170,7 +177,7 @@ def test_symbols_of_a_run_that_another_process_recorded_stay(project):
     assert len(post.ledger.lines) == 7, "as it was before the other process"
     edit(project, TRAIN, "x * 2", "x * 3")
     assert lockstep(project, "run", "mini.train", "--seed", "0").returncode == 0
-    runner.tidy(post, None)
+    deliver.tidy(post, None)
     found = ledger.read(post.results)
     for line in found.lines.values():
         assert (post.results / "code" / f"{line.code}.json").is_file()

@@ -7,14 +7,17 @@ import sys
 from pathlib import Path
 
 import pytest
-from lockstep.canonical import canonical_json, digest_syntax, digest_value
+from lockstep.canonical import Form, canonical_json, digest_syntax, digest_value
 
 GOLDEN = Path(__file__).with_name("golden.py.txt")
-DIGEST = "7b427c51154572fa8fddeb6c507ec8bf8d039b293b8c0e320c94e81449c86659"
+DIGEST = "dc10523fc03870ca2ad196447baad3cdd5c1677f170d7c0bc80917bf433ff4a3"
 
 
-def digest(text: str, docstrings: bool = False) -> str:
-    return digest_syntax(ast.parse(text).body, docstrings)
+PLAIN = Form()
+
+
+def digest(text: str, form: Form = PLAIN) -> str:
+    return digest_syntax(ast.parse(text).body, form)
 
 
 def test_the_digest_of_the_golden_file_is_what_it_was():
@@ -52,9 +55,13 @@ def interpreter(version: str) -> str | None:
         ("def f():\n    pass", "def f():\n    'only words'"),
         ("f'{x:}'", "f'{x}'"),
         ("x = 0x10", "x = 16"),
+        ("x: int = 1", "x = 1"),
+        ("def f(a: int, *b: str) -> int: pass", "def f(a, *b): pass"),
+        ("class C:\n    def f(self, a: int): pass", "class C:\n    def f(self, a): pass"),
+        ("@contextmanager\ndef f(a: int): pass", "@contextmanager\ndef f(a): pass"),
     ],
 )
-def test_layout_comments_and_docstrings_do_not_count(one, other):
+def test_layout_comments_docstrings_and_idle_annotations_do_not_count(one, other):
     assert digest(one) == digest(other)
 
 
@@ -77,7 +84,11 @@ def test_layout_comments_and_docstrings_do_not_count(one, other):
         ("if a:\n    b\nelse:\n    c", "if a:\n    b\n    c"),
         ("return_ = a\nb", "b\nreturn_ = a"),
         ("async def f(): pass", "def f(): pass"),
-        ("x: int = 1", "x: float = 1"),
+        ("class C:\n    x: int = 1", "class C:\n    x: float = 1"),
+        ("x: register() = 1", "x = 1"),
+        ("def f(a: register()): pass", "def f(a): pass"),
+        ("@register\ndef f(a: int): pass", "@register\ndef f(a: str): pass"),
+        ("@register\ndef f() -> int: pass", "@register\ndef f() -> str: pass"),
     ],
 )
 def test_everything_else_counts(one, other):
@@ -85,7 +96,24 @@ def test_everything_else_counts(one, other):
 
 
 def test_docstrings_count_where_they_are_asked_for():
-    assert digest("def f():\n    'a'", docstrings=True) != digest("def f():\n    'b'", docstrings=True)
+    told = Form(docstrings=True)
+    assert digest("def f():\n    'a'", told) != digest("def f():\n    'b'", told)
+
+
+def test_annotations_count_where_something_reads_them():
+    read = Form(annotations=True)
+    assert digest("def f(a: int): pass", read) != digest("def f(a: str): pass", read)
+
+
+def test_an_expression_however_long_has_a_digest():
+    def chain(terms: int) -> list[ast.stmt]:
+        value: ast.expr = ast.Name("y", ast.Load())
+        for _ in range(terms):
+            value = ast.BinOp(value, ast.Add(), ast.Name("y", ast.Load()))
+        return [ast.Expr(value)]
+
+    assert digest_syntax(chain(5000)) != digest_syntax(chain(5001))
+    assert digest(f"x = {2**20000:#x}") != digest(f"x = {2**20000 + 1:#x}")
 
 
 def test_values_digest_by_content_and_not_by_order():

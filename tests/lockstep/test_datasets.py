@@ -2,6 +2,8 @@
 
 import gzip
 import os
+import subprocess
+import sys
 import threading
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -138,6 +140,94 @@ def test_the_smoke_digits_have_the_shape_of_mnist():
     assert arrays["test_images"].shape == (297, 28, 28)
     assert arrays["train_images"].dtype == np.uint8
     assert arrays["train_images"].max() == 255
+
+
+GOLDEN = "2b93aed35913975037093aebbc0660e85da79e0ed74aeca8668dee27ae72edfd"
+VALUES = np.arange(6, dtype=np.int32).reshape(2, 3)
+LAYOUTS = {
+    "Fortran order": np.asfortranarray(VALUES),
+    "big-endian": VALUES.astype(">i4"),
+    "every second": np.repeat(VALUES, 2, axis=1)[:, ::2],
+    "backwards": VALUES[::-1, ::-1][::-1, ::-1],
+    "a subclass": VALUES.view(np.matrix) if hasattr(np, "matrix") else VALUES,
+    "a list": [[np.int32(value) for value in row] for row in VALUES.tolist()],
+}
+
+
+@pytest.mark.filterwarnings("ignore:the matrix subclass")
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_equal_data_reach_a_stage_in_one_form_whatever_made_them(layout):
+    """Bytes, strides, type and class are what code could tell apart; the digest does not."""
+    made = Made("made", lambda: {"y": VALUES, "x": LAYOUTS[layout]})
+    other = Made("other", lambda: {"x": VALUES, "y": VALUES})
+    assert made.digest == other.digest
+    arrays = made.load()
+    assert list(arrays) == ["x", "y"]
+    assert type(arrays["x"]) is np.ndarray
+    assert arrays["x"].flags.c_contiguous
+    assert arrays["x"].dtype.str == "<i4"
+    assert arrays["x"].strides == VALUES.strides
+    assert arrays["x"].tobytes() == VALUES.tobytes()
+
+
+def test_files_of_a_dataset_are_handed_on_in_the_order_of_names_not_of_files(tmp_path, monkeypatch):
+    for name in ("b", "a"):
+        (tmp_path / "two").mkdir(exist_ok=True)
+        (tmp_path / "two" / name).write_bytes(RAW)
+    monkeypatch.setenv("LOCKSTEP_DATA", str(tmp_path))
+    files = [File(name, digest_arrays({name: IMAGES}), idx(name)) for name in ("b", "a")]
+    one, other = (Dataset("two", "http://127.0.0.1:9/", "none", tuple(given)) for given in (files, files[::-1]))
+    assert one.digest == other.digest
+    assert list(one.load()) == list(other.load()) == ["a", "b"]
+
+
+DIFFERENT = [
+    (np.float64(3.0), np.array([3.0])),
+    (np.zeros(2, [("a", "<f4"), ("b", "<f4")]), np.zeros(2, [("b", "<f4"), ("a", "<f4")])),
+    (np.array(["2026-01-02"], "M8[D]"), np.array(["2026-01-02"], "M8[s]")),
+    (np.array([1, "1"], object), np.array(["1", 1], object)),
+    (np.array([True], object), np.array([1], object)),
+    (np.array([[1, 2]], object), np.array([1, 2], object)),
+]
+
+
+@pytest.mark.parametrize("number", range(len(DIFFERENT)))
+def test_data_that_a_stage_could_tell_apart_have_two_digests(number):
+    one, other = DIFFERENT[number]
+    assert digest_arrays({"x": one}) != digest_arrays({"x": other})
+    assert digest_arrays({"x": one}) == digest_arrays({"x": one.copy()})
+
+
+def test_digests_of_plain_arrays_are_those_that_ledgers_hold():
+    assert digest_arrays({"b": VALUES, "a": np.arange(3.0)}) == GOLDEN
+    assert digest_arrays({"images": IMAGES}) == digest_arrays({"images": np.asfortranarray(IMAGES)})
+
+
+def test_objects_count_by_what_they_are_in_every_process():
+    code = (
+        "import numpy as np; from lockstep.datasets import digest_arrays\n"
+        "values = ['a' + chr(98), 10**30, 2.5, None, b'x', ('t', [1]), {'k': 'v'}, np.float32(0.5)]\n"
+        "array = np.empty(len(values), object); array[:] = values\n"
+        "print(digest_arrays({'x': array}), digest_arrays({'x': np.array(['a', 'bc'], np.dtypes.StringDType())}))"
+    )
+    told = {
+        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout for _ in "12"
+    }
+    assert len(told) == 1
+
+
+@pytest.mark.parametrize(
+    ("arrays", "message"),
+    [
+        ({"x": np.array([object()])}, "holds a object, whose content no digest can be taken of: give numbers or texts"),
+        ({"x": np.ma.array([1, 2], mask=[0, 1])}, "is masked: give its values and its mask as two arrays"),
+        ({"x": [[1], [1, 2]]}, '"x" is no array'),
+        ([1, 2], "data are arrays by name"),
+    ],
+)
+def test_data_without_a_form_are_refused_with_the_way_out(arrays, message):
+    with pytest.raises(DataError, match=message):
+        _ = Made("made", lambda: arrays).digest
 
 
 MIRROR = os.environ.get("LOCKSTEP_DATA", "")

@@ -243,8 +243,8 @@ def test_half_a_line_is_named_and_the_rest_is_read(project):
 
 def test_a_ledger_of_another_version_is_named(project):
     path = ledger(project)
-    path.write_text(path.read_text().replace('"v":1', '"v":2', 1))
-    assert "written in version 2 of the ledger" in lockstep(project, "check").stderr
+    path.write_text(path.read_text().replace('"v":2', '"v":3', 1))
+    assert "written in version 3 of the ledger" in lockstep(project, "check").stderr
 
 
 def test_an_edited_output_is_named(project):

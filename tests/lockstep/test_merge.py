@@ -91,11 +91,15 @@ def test_a_run_of_other_settings_or_data_is_refused(elsewhere, empty):
 
 
 def test_rows_that_read_another_artefact_than_the_one_here_are_refused(elsewhere, project):
-    noise = ("code/posts/mini/train.py", "total = run", "import os\n    total = float(os.environ.get('N', '0')) + run")
+    noise = (
+        "code/posts/mini/train.py",
+        "total = run",
+        "import os\n    total = float(os.getenv('LANGUAGE') or 0) + run",
+    )
     edit(elsewhere, *noise)
     edit(project, *noise)
     assert lockstep(project, "build", "--no-render").returncode == 0
-    out = make(elsewhere, "mini.evaluate", "--seed", "0", N="1")
+    out = make(elsewhere, "mini.evaluate", "--seed", "0", LANGUAGE="1")
     for path in (project / "content/mini/results/evaluate.jsonl",):
         path.unlink()
     done = lockstep(project, "merge", str(out))

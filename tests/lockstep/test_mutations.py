@@ -78,8 +78,8 @@ MATRIX = {
         P + "helpers.py",
         "def cube(x):",
         "def cube(x: float) -> float:",
-        EVERYTHING,
-        "helpers:cube changed",
+        NOTHING,
+        "",
     ),
     "a patch at import time": (P + "patcher.py", "return 50", "return 51", EVERYTHING, "patcher:other changed"),
     "what was patched": (
@@ -161,9 +161,9 @@ def test_a_symbol_renamed_everywhere_runs_again_and_says_so(project):
 
 def test_an_artefact_retrained_to_other_bytes_makes_its_readers_stale(project):
     """The stage's fingerprint is what it was; only what it made differs, as on another machine."""
-    edit(project, P + "train.py", "total = run", "import os\n    total = float(os.environ.get('NOISE', '0')) + run")
+    edit(project, P + "train.py", "total = run", "import os\n    total = float(os.getenv('LANGUAGE') or 0) + run")
     assert lockstep(project, "build", "--no-render").returncode == 0
-    forced = lockstep(project, "run", "mini.train", "--force", NOISE="1")
+    forced = lockstep(project, "run", "mini.train", "--force", LANGUAGE="1")
     assert runs_made(forced.stderr) == {"train": 3}
     assert "ran again and made another weights.txt" in lockstep(project, "why").stdout
     assert runs_made(lockstep(project, "build", "--no-render").stderr) == {"evaluate": 3, "total": 1}
@@ -205,15 +205,15 @@ def test_a_stage_may_remove_folders_of_its_own_that_hold_folders(project):
 
 
 @pytest.mark.parametrize("call", ["hidden()", "Thread(target=hidden).start()"])
-def test_the_smoke_profile_refuses_code_that_no_fingerprint_covers(project, call):
+def test_code_that_no_name_leads_to_counts_once_it_was_seen_to_run(project, call):
     edit(project, P + "layers.py", "class Net", "def hidden():\n    return 1\n\n\nclass Net")
-    hidden = "getattr(getmodule(Net), 'hid' + 'den')"
-    lines = f"from inspect import getmodule; from threading import Thread; hidden = {hidden}; {call}"
+    hidden = "loads(b'cposts.mini.layers\\nhidden\\n.')"
+    lines = f"from pickle import loads; from threading import Thread; hidden = {hidden}; {call}"
     edit(project, P + "train.py", "# a comment", lines)
-    assert lockstep(project, "run", "mini.train", "--seed", "0").returncode == 0
-    done = lockstep(project, "run", "mini.train", "--profile", "smoke")
-    assert done.returncode == 1
-    assert "executed code that its fingerprint does not cover: posts.mini.layers:hidden" in done.stderr
+    assert lockstep(project, "build", "--no-render").returncode == 0
+    assert "everything is fresh" in lockstep(project, "why").stdout
+    edit(project, P + "layers.py", "def hidden():\n    return 1", "def hidden():\n    return 2")
+    assert "layers:hidden changed" in lockstep(project, "why").stdout
 
 
 def test_a_swallowed_undeclared_read_is_an_error_too(project):

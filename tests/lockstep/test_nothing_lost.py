@@ -103,7 +103,9 @@ def test_a_resumed_run_starts_from_its_checkpoint_and_counts_all_its_time(tmp_pa
     run.write_csv("steps.csv", [{"started_at": done}])
 """
     edit(root, "code/posts/mini/train.py", "    # a comment", stage)
-    assert lockstep(root, "run", "mini.train").returncode == -signal.SIGKILL
+    killed = lockstep(root, "run", "mini.train", "--seed", "0")
+    assert killed.returncode == 1
+    assert "its process was ended from outside" in killed.stderr
     assert lockstep(root, "run", "mini.train").returncode == 0
     assert (root / "content/mini/results/train/seed=0/steps.csv").read_text() == "started_at\n2\n"
     assert (root / "content/mini/results/train/seed=1/steps.csv").read_text() == "started_at\n0\n"
@@ -114,16 +116,17 @@ def test_two_processes_never_make_the_same_run(tmp_path):
     root = create(tmp_path)
     inner = """
     import os, subprocess, sys
-    if not os.environ.get("INNER"):
+    if not os.environ.get("LANGUAGE"):
         command = [sys.executable, "-m", "lockstep", "run", "mini.train", "--seed", str(run.seed)]
-        done = subprocess.run(command, env=os.environ | {"INNER": "1"}, capture_output=True, text=True)
+        done = subprocess.run(command, env=os.environ | {"LANGUAGE": "1"}, capture_output=True, text=True)
         assert done.returncode == 1, done.stdout
         run.write_csv("told.csv", [{"message": done.stderr.splitlines()[-1]}])
 """
+    edit(root, "code/posts/mini/experiment.py", '"train:fit", seed', '"train:fit", programs=["python"], seed')
     edit(root, "code/posts/mini/train.py", "    # a comment", inner)
     done = lockstep(root, "run", "mini.train", "--seed", "0")
     assert done.returncode == 0, done.stderr
     told = (root / "content/mini/results/train/seed=0/told.csv").read_text()
     assert "mini.train (seed=0) is being made by another process: wait for it, or end it" in told
     assert [line.keys for line in ledger.read(root / "content/mini/results").of("train")] == [{"seed": 0}]
-    assert lockstep(root, "run", "mini.train", "--seed", "1", INNER="1").returncode == 0
+    assert lockstep(root, "run", "mini.train", "--seed", "1", LANGUAGE="1").returncode == 0

@@ -6,7 +6,11 @@ from hypothesis import strategies as st
 from lockstep.reproduce import verdict
 from mini import edit, lockstep
 
-NOISE = ("code/posts/mini/train.py", "total = run", "import os\n    total = float(os.environ.get('N', '0')) + run")
+NOISE = (
+    "code/posts/mini/train.py",
+    "total = run",
+    "import os\n    total = float(os.getenv('LANGUAGE') or 0) + run",
+)
 
 
 @pytest.fixture
@@ -29,7 +33,7 @@ def test_the_same_again_is_reproduced_byte_for_byte_and_leaves_the_record_alone(
 
 
 def test_another_result_is_not_reproduced_and_the_exit_code_says_so(noisy):
-    done = lockstep(noisy, "reproduce", "mini", N="1")
+    done = lockstep(noisy, "reproduce", "mini", LANGUAGE="1")
     assert done.returncode == 1
     assert "# mini: not reproduced" in done.stdout
     assert "| 0.05 | not reproduced |" in done.stdout
@@ -41,18 +45,18 @@ def test_a_declared_tolerance_decides(noisy):
     edit(
         noisy, "code/posts/mini/experiment.py", 'Metric("total", digits=1)', 'Metric("total", digits=1, tolerance=6.0)'
     )
-    done = lockstep(noisy, "reproduce", "mini", N="1")
+    done = lockstep(noisy, "reproduce", "mini", LANGUAGE="1")
     assert done.returncode == 0, done.stdout
     assert "| 2 | reproduced |" in done.stdout
 
 
 def test_one_seed_beyond_the_tolerance_is_inconclusive(noisy):
-    done = lockstep(noisy, "reproduce", "mini.evaluate", "--seed", "1", N="1")
+    done = lockstep(noisy, "reproduce", "mini.evaluate", "--seed", "1", LANGUAGE="1")
     assert done.returncode == 0, "the recorded artefact is at hand: evaluating it again gives the same"
     for path in (noisy / ".lockstep/store").rglob("*"):
         if path.is_file():
             path.unlink()
-    done = lockstep(noisy, "reproduce", "mini.evaluate", "--seed", "1", N="1")
+    done = lockstep(noisy, "reproduce", "mini.evaluate", "--seed", "1", LANGUAGE="1")
     assert done.returncode == 3
     assert "2 runs of train, evaluate" in done.stdout
     assert "# mini: inconclusive" in done.stdout
@@ -63,16 +67,16 @@ def test_a_claim_that_no_longer_holds_is_not_reproduced(noisy):
     edit(
         noisy, "code/posts/mini/experiment.py", 'Metric("total", digits=1)', 'Metric("total", digits=1, tolerance=1e9)'
     )
-    done = lockstep(noisy, "reproduce", "mini", N="-5000")
+    done = lockstep(noisy, "reproduce", "mini", LANGUAGE="-5000")
     assert done.returncode == 1
     assert "| scores_are_positive | greater | less: " in done.stdout
     assert done.stdout.splitlines()[0] == "# mini: not reproduced"
 
 
 def test_a_run_that_fails_this_time_is_not_reproduced(project):
-    edit(project, *NOISE[:2], "import os\n    'F' in os.environ and run.fail('too hot')\n    total = run")
+    edit(project, *NOISE[:2], "import os\n    os.getenv('LANGUAGE') == 'F' and run.fail('too hot')\n    total = run")
     assert lockstep(project, "build", "--no-render").returncode == 0
-    done = lockstep(project, "reproduce", "mini.train", F="1")
+    done = lockstep(project, "reproduce", "mini.train", LANGUAGE="F")
     assert done.returncode == 1
     assert "Failed: train (seed=0) is failed, recorded done" in done.stdout
 
@@ -123,7 +127,7 @@ def test_one_place_of_a_grid_is_reproduced_whatever_became_of_the_others(noisy):
 
 def test_a_stage_without_metrics_is_reproduced_by_its_files_alone(noisy):
     assert lockstep(noisy, "reproduce", "mini.train").returncode == 0
-    done = lockstep(noisy, "reproduce", "mini.train", N="0.01")
+    done = lockstep(noisy, "reproduce", "mini.train", LANGUAGE="0.01")
     assert done.returncode == 3
     assert "0 of 6 files" in done.stdout
 

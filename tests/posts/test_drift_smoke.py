@@ -102,7 +102,7 @@ def test_the_engine_counts_by_symbol(tmp_path):
     text = path.read_text()
 
     def digest() -> str:
-        return Engine("lockstep.runner", "run_stages", tmp_path).digest
+        return Engine((("lockstep.runner", "run_stages"),), tmp_path).digest
 
     before = digest()
     path.write_text("# a comment\n" + text)

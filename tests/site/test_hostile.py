@@ -1,10 +1,16 @@
-"""What stands in titles, captions, cells, citations and alternative texts comes out as text, none of it as markup."""
+"""What stands in titles, captions, cells, citations and alternative texts comes out as text, none of it as markup; and
+addresses that run, or that read what is not the post's, are refused."""
 
 import json
+from html import unescape
 from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
+from lockstep.bindings import parse
+from lockstep.mistakes import mistakes
+from lockstep.site.citations import Bibliography
+from lockstep.site.markdown import Html, Page
 from mini import edit, lockstep
 from portfolio import dressed
 from webpages import every_page, nothing_in, opened, served
@@ -34,6 +40,36 @@ PLACES = {
     "name": ("site.toml", 'name = "In lockstep"', "name = {json}"),
     "description": ("site.toml", 'description = "Machine', "description = {json} # "),
 }
+REFUSED = {  # prose, what is said of it, and what the page would have had
+    "angle brackets": ("[x](<javascript:alert(1)>)", 'begins with "javascript:"', "javascript:"),
+    "an entity": ("[x](java&#115;cript:alert(1))", 'begins with "javascript:"', "javascript:"),
+    "a tab": ("[x](<java\tscript:alert(1)>)", 'begins with "javascript:"', "java\tscript:"),
+    "capitals": ("[x](JaVaScRiPt:alert(1))", 'begins with "javascript:"', "JaVaScRiPt:"),
+    "a reference": ("[x][r]\n\n[r]: javascript:alert(1)", 'begins with "javascript:"', "javascript:"),
+    "an autolink": ("<javascript:alert(1)>", 'begins with "javascript:"', "javascript:"),
+    "data": ("[x](data:text/html;base64,PHNjcmlwdD4=)", 'begins with "data:"', "data:"),
+    "a script of old": ("[x](vbscript:x)", 'begins with "vbscript:"', "vbscript:"),
+    "a folder above": ("![x](../../secret.svg)", 'the picture "../../secret.svg" lies elsewhere', "secret"),
+    "a folder above, encoded": ("![x](%2e%2e/%2E%2E/secret.svg)", "lies elsewhere", "secret"),
+    "a backslash": ("![x](..\\\\secret.svg)", "lies elsewhere", "secret"),
+    "the machine's own": ("![x](file:///etc/passwd)", 'the picture "file:///etc/passwd" lies elsewhere', "passwd"),
+    "its root": ("![x](/etc/passwd)", 'the picture "/etc/passwd" lies elsewhere', "passwd"),
+    "a picture by reference": ("![x][r]\n\n[r]: file:///etc/passwd", "lies elsewhere", "passwd"),
+    "HTML that runs": ("<script>alert(1)</script>", "<script> does not stand in prose", "<script"),
+    "an event": ("a <b onclick=alert(1)>b</b>", "<b onclick> does not stand in prose", "onclick"),
+    "a link in HTML": ('a <a href="java&#x73;cript:x">b</a>', 'begins with "javascript:"', "<a"),
+    "a style": ('a <b style="position:fixed">b</b>', "<b style> does not stand in prose", "style"),
+    "a frame": ('<iframe src="https://example.org"></iframe>', "<iframe> does not stand in prose", "<iframe"),
+}
+HARMLESS = [
+    "[x](https://example.org/a?b=c:d#e)",
+    "[x](mailto:a@example.org) and [y](tel:+123)",
+    "[x](../evidence/) and [y](sub/page.html) and [z](#here)",
+    "<https://example.org>",
+    "![x](plot.svg) and ![y](a/../plot.svg) and ![z](https://example.org/a.png)",
+    'H<sub>2</sub>O <abbr title="of old">etc.</abbr> <kbd>x</kbd><br>',
+    "<!-- javascript: --> `[x](javascript:y)` \\[x](javascript:y)",
+]
 MORE = """
 See [@someone2014].
 
@@ -137,6 +173,54 @@ def test_hostile_texts_come_out_as_text_in_the_feed(browser, project):
         page.set_content("<main></main>" + "\n".join(texts), wait_until="load")
         assert [problem for problem in watch.problems if problem.startswith("dialog")] == []
         assert page.evaluate(MADE) == []
+
+
+@pytest.mark.parametrize("how", REFUSED)
+def test_addresses_that_run_or_read_and_html_that_runs_are_refused_with_their_line(how):
+    source, message, left = REFUSED[how]
+    told = [(problem.line, problem.message) for problem in mistakes(parse(f"Words.\n\n{source}\n"), "a.md")]
+    assert [line for line, what in told if message in what] == [3], told
+    assert left in unescape(page(f"Words.\n\n{source}\n"))  # or nothing would be refused in vain
+
+
+@pytest.mark.parametrize("source", HARMLESS)
+def test_other_addresses_and_plain_html_pass(source):
+    assert list(mistakes(parse(f"# here\n\n{source}\n"), "a.md")) == []
+
+
+def page(source: str) -> str:
+    """What the site would make of a source that nobody had verified."""
+    return Html(Page("mini", None, Bibliography(Path("none"), {})), str, "a.md").body(parse(source))
+
+
+def test_check_and_build_refuse_them_alike(tmp_path):
+    """In a post both do; in a page of no post, the build."""
+    root = dressed(tmp_path)
+    prose = root / "content/mini/index.md"
+    text, lines = prose.read_text(), [source.replace("\n", "\n\n") for source, _, _ in REFUSED.values()]
+    before = text.count("\n") + 1
+    prose.write_text(text + "\n" + "\n\n".join(lines) + "\n")
+    told = [lockstep(root, *command).stderr for command in (["check"], ["build", "--frozen"])]
+    for number, (source, message, _) in enumerate(REFUSED.values()):
+        line = before + 1 + sum(one.count("\n") + 2 for one in lines[:number])
+        where = f"content/mini/index.md:{line}: "
+        assert all(any(w.startswith(where) and message in w for w in one.splitlines()) for one in told), (source, where)
+    prose.write_text(text)
+    (root / "content/pages/about.md").write_text("Title: About\nSlug: about\n\n" + "\n\n".join(lines) + "\n")
+    done = lockstep(root, "build")
+    assert done.returncode == 1
+    assert all(
+        any("content/pages/about.md:" in w and m in w for w in done.stderr.splitlines()) for _, m, _ in REFUSED.values()
+    )
+    assert not (root / "output/about").exists()
+
+
+def test_code_outside_of_the_post_is_not_shown(tmp_path):
+    root = dressed(tmp_path)
+    (root / "code/secret.py").write_text("def key():\n    return 1\n")
+    with (root / "content/mini/index.md").open("a") as file:
+        file.write("\n[x](code:../../secret.py#key?illustrative)\n")
+    assert "there is no code file ../../secret.py" in lockstep(root, "check").stderr
 
 
 def test_the_measure_sees_what_is_not_escaped(browser, project):

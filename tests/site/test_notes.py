@@ -1,17 +1,26 @@
 """Side notes, folded questions and formulas: plain Markdown in, what the page needs out."""
 
 import re
+from pathlib import Path
 
 import math_core
 import pytest
+from lockstep.bindings import parse
 from lockstep.errors import LockstepError
-from lockstep.site.mathml import CLASSES, Math, classes
-from lockstep.site.notes import Notes
-from markdown import Markdown
+from lockstep.mathml import CLASSES, classes, formula
+from lockstep.mistakes import mistakes
+from lockstep.site.citations import Bibliography
+from lockstep.site.markdown import Html, Page
+
+
+def page(text: str) -> tuple[str, str]:
+    """The text as a page shows it, and its contents."""
+    html = Html(Page("mini", None, Bibliography(Path("none"), {})), str, "mini.md")
+    return html.body(parse(text)), html.outline.html()
 
 
 def convert(text: str) -> str:
-    return Markdown(extensions=["toc", Notes()]).convert(text)
+    return page(text)[0]
 
 
 def test_a_note_stands_where_it_is_referred_to_with_its_markup():
@@ -28,41 +37,55 @@ def test_notes_are_numbered_in_the_order_of_the_text():
 
 
 def test_a_note_in_code_is_code():
-    html = Markdown(extensions=["fenced_code", Notes()]).convert("`[^x]`\n\n```\n[^y]: z\n```\n")
+    html = convert("`[^x]`\n\n```\n[^y]: z\n```\n")
     assert "<code>[^x]</code>" in html
     assert "[^y]: z" in html
 
 
 @pytest.mark.parametrize(
-    ("text", "message"),
+    ("text", "line", "message"),
     [
-        ("A[^nmae].\n\n[^name]: t\n", 'the note "nmae" has no text'),
-        ("A.\n\n[^name]: t\n", 'nothing refers to the note "name"'),
-        ("A[^n] B[^n].\n\n[^n]: t\n", 'the note "n" stands twice'),
-        ("A[^n].\n\n[^n]: t\n[^n]: u\n", 'the note "n" has two texts'),
+        ("A.\n\nB[^nmae].\n\n[^name]: t\n", 3, "the note [^nmae] has no text: write a line"),
+        ("A.\n\n[^name]: t\n", 3, 'nothing refers to the note "name"'),
+        ("A[^n]\nB[^n].\n\n[^n]: t\n", 2, 'the note "n" stands twice'),
+        ("A[^n].\n\n[^n]: t\n[^n]: u\n", 4, 'the note "n" has two texts'),
+        ("A[^n][^m].\n\n[^n]: t\n[^m]: see [^n]\n", 4, 'the note "n" stands twice'),
+        ("A[^m].\n\n[^n]: t\n[^m]: see [^n]\n", 4, 'the note "n" stands in another note'),
+        ("# A[^n]\n\n[^n]: t\n", 1, 'the note "n" stands in heading: its place is the text'),
     ],
 )
-def test_a_note_without_its_other_half_is_an_error(text, message):
-    with pytest.raises(LockstepError, match=re.escape(message)):
-        convert(text)
+def test_a_note_without_its_other_half_is_an_error(text, line, message):
+    told = [(problem.line, problem.message) for problem in mistakes(parse(text), "a.md")]
+    assert any(at == line and message in what for at, what in told), told
 
 
 def test_notes_of_one_document_do_not_reach_the_next():
-    md = Markdown(extensions=[Notes()])
-    md.convert("A[^n].\n\n[^n]: t\n")
-    md.reset()
-    assert "<p>B.</p>" in md.convert("B.")
+    convert("A[^n].\n\n[^n]: t\n")
+    assert [problem.message[:30] for problem in mistakes(parse("B[^n].\n"), "")] == ["the note [^n] has no text: wri"]
 
 
 def test_questions_fold_and_stay_out_of_the_contents():
-    md = Markdown(extensions=["toc", Notes()])
-    html = md.convert(
+    html, contents = page(
         "## Why\n\n### Part\n\ntext\n\n## Questions and answers\n\n### How?\n\nSo.\n\n- a\n\n### When?\n\nNow.\n"
     )
     assert '<details class="answer" id="how"><summary>How?</summary>\n<p>So.</p>\n<ul>' in html
-    assert html.count("<details") == 2
+    assert html.count("<details") == html.count("</details>") == 2
     assert '<h3 id="part">Part</h3>' in html
-    assert "How?" not in md.toc
+    assert "How?" not in contents
+    assert '<ul>\n<li><a href="#part">Part</a></li>\n</ul>' in contents
+
+
+def test_the_sixty_seconds_are_a_box_up_to_the_next_section():
+    html = convert("## In sixty seconds\n\nSo.\n\n### And\n\nso on\n\n## Then\n\nMore.\n")
+    box, _, rest = html.partition("</section>")
+    assert box.startswith('<section class="sixty">\n<h2 id="in-sixty-seconds">In sixty seconds</h2>')
+    assert "so on" in box
+    assert "More." in rest
+
+
+def test_two_headings_with_one_text_have_two_addresses():
+    html, contents = page("## A\n\n## A\n\n## ?\n")
+    assert re.findall(r'<h2 id="([^"]*)"', html) == re.findall(r'href="#([^"]*)"', contents) == ["a", "a_1", "_1"]
 
 
 def test_a_formula_carries_no_inline_style():
@@ -73,14 +96,13 @@ def test_a_formula_carries_no_inline_style():
         r"\begin{array}{l|r}a&b\\\hline c&d\end{array}",
         r"\textcolor{blue}{x}",
     ]
-    md = Markdown()
-    assert any(" style=" in Math.converter.convert_with_local_state(formula, displaystyle=True) for formula in formulas)
-    for formula in formulas:
-        processor = Math(r"\$\$(.+?)\$\$", md, True)
-        match = processor.compiled_re.search(f"$${formula}$$")
-        processor.handleMatch(match, "")
-        assert " style=" not in md.htmlStash.rawHtmlBlocks[-1]
-    assert 'mathcolor="#0000FF"' in md.htmlStash.rawHtmlBlocks[-1]
+    plain = math_core.LatexToMathML(fancy_error=False)
+    assert any(" style=" in plain.convert_with_local_state(one, displaystyle=True) for one in formulas)
+    for one in formulas:
+        html = convert(f"$${one}$$\n")
+        assert "<math" in html
+        assert " style=" not in html
+    assert 'mathcolor="#0000FF"' in html
 
 
 def test_every_class_of_a_formula_is_in_the_stylesheet(pytestconfig):
@@ -94,6 +116,8 @@ def test_a_style_without_a_class_is_an_error():
         classes("position:fixed", "x")
 
 
-def test_an_unknown_command_is_an_error():
-    with pytest.raises(math_core.LatexError):
-        Math.converter.convert_with_local_state(r"\nosuchcommand", displaystyle=True)
+def test_an_unknown_command_is_an_error_of_its_line():
+    with pytest.raises(LockstepError, match="is not understood"):
+        formula(r"\nosuchcommand", True)
+    told = [(problem.line, problem.message) for problem in mistakes(parse("A.\n\nB\n$\\nosuchcommand$\n"), "a.md")]
+    assert [line for line, _ in told] == [4]

@@ -3,36 +3,36 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from jinja2 import ChoiceLoader, Environment, FileSystemLoader, PrefixLoader
-from pelican.readers import MarkdownReader
+from pelican.readers import BaseReader
 
 from lockstep import bindings
 from lockstep.colophon import colophon
 from lockstep.errors import CheckFailed, LockstepError, Problem, placed
+from lockstep.mistakes import mistakes
 from lockstep.project import Project
-from lockstep.site import evidence, related, sources
+from lockstep.site import evidence, libraries, related, sources
 from lockstep.site.citations import Bibliography
 from lockstep.site.details import details
-from lockstep.site.markdown import Bindings, Page
-from lockstep.site.notes import Notes
+from lockstep.site.markdown import Html, Page
 
 failures: list[Problem] = []
 read: set[Path] = set()
 rendered: Project | None = None  # set while generate.py renders it
 
 
-class Reader(MarkdownReader):
-    """Pelican's Markdown reader, with bindings, math and citations. What fails is kept in `failures`."""
+class Reader(BaseReader):
+    """Prose by the engine's own parser, with bindings, formulas and citations. What fails is kept in `failures`."""
 
-    _md: Any
-    contents = ""
-    meta: dict[str, list[str]]
+    enabled = True
+    file_extensions: ClassVar[list[str]] = ["md"]
 
-    def __init__(self, *arguments: Any, **options: Any):
-        super().__init__(*arguments, **options)
+    def __init__(self, settings: Any):
+        super().__init__(settings)
         self.project = project_of(self.settings)
         folder = Path(self.settings["THEME"]) / "templates"
         parts = PrefixLoader({"parts": FileSystemLoader(folder / "parts")})  # what it cannot see is not in a page's key
@@ -44,24 +44,22 @@ class Reader(MarkdownReader):
         )
         self.bibliography = Bibliography.read(self.project.root / "content" / "references.bib")
         self.environment.globals["source_url"] = self.settings.get("SOURCE_URL", "").rstrip("/")
-        self.extension = Bindings(self.render)
-        markdown = self.settings["MARKDOWN"]
-        own = {**markdown, "extensions": [*markdown["extensions"], self.extension, Notes()]}
-        self.seen = repr((markdown, self.settings.get("SOURCE_URL"), self.settings["THEME"]))  # of all settings
-        self.settings = {**self.settings, "MARKDOWN": own}
+        used = (self.settings.get("SOURCE_URL"), self.settings["THEME"])  # of all settings
+        self.seen = repr((used, libraries.rendering(self.settings)))
 
-    def read(self, source_path: str) -> tuple[str, dict[str, Any]]:
+    def read(self, source_path: str) -> Any:
         """Content and metadata of one file. Raises what it also keeps in `failures`."""
         path = Path(source_path).resolve()
         relative = self.project.relative(path)
         slug = path.parent.name
         post = self.project.post(slug) if path.name == "index.md" and slug in self.project.slugs else None
         page = Page(slug, post, self.bibliography)
-        self.extension.page = page
         key = self.project.cache.key(slug, self.seen) if post else ""
         kept = self.project.cache.get("page", slug, key)
         try:
-            content, metadata, shown = self.again(kept) if kept else self.anew(path, page, source_path)
+            if not (entry := kept):
+                with self.project.cache.watching(slug if post else ""):
+                    entry = self.anew(bindings.read(path, relative), page, relative)
         except LockstepError as error:
             failures.extend(error.problems if isinstance(error, CheckFailed) else [placed(str(error), relative)])
             raise
@@ -69,46 +67,33 @@ class Reader(MarkdownReader):
             failures.append(Problem(relative, 1, f"{type(error).__name__}: {error}"))
             raise
         if not kept:
-            entry = {"content": content, "meta": self.meta, "summary": str(metadata.get("summary", "")), "shown": shown}
             self.project.cache.put("page", slug, key, entry, self.seen)
         read.add(path)
-        return content, {**metadata, "lockstep": shown}
+        metadata = {name: self.process_metadata(name, value) for name, value in entry["meta"].items()}
+        return entry["content"], {**metadata, "lockstep": entry["shown"]}
 
-    def anew(self, path: Path, page: Page, source_path: str) -> tuple[str, dict[str, Any], dict[str, Any]]:
-        """Convert the source and verify it: content, metadata, and what the templates show beside."""
-        prose = bindings.read(path, self.project.relative(path))
+    def anew(self, prose: bindings.Prose, page: Page, file: str) -> dict[str, Any]:
+        """Verify the source and render it: content, metadata, what templates show beside. Raises CheckFailed."""
+        if wrong := list(mistakes(prose, file)):
+            raise CheckFailed(wrong)
         page.listed = prose.metadata.get("status", ("published", 0))[0] == "published"  # and no draft, nor hidden
-        content, metadata = super().read(source_path)
-        more = details(page, prose, content, str(metadata.get("summary", "")), self.convert)
+        html = Html(page, self.render, file)
+        content = html.body(prose)
+        page.part = "summary"
+        meta = dict(_entries(prose, html))
+        more = details(page, prose, content, meta.get("summary", ""), html)
         self.verify(prose, page)
         ran = page.resolver is not None and page.resolver.post.declaration.exists()
         shown = {
             "references": page.references(),
             "colophon": colophon(page.resolver) if page.resolver and ran else {},
-            "toc": self.contents if path.name == "index.md" else "",
+            "toc": html.outline.html() if page.post else "",
             "downloads": evidence.downloads(page.post),
             **more,
         }
         if page.post and page.listed:
-            shown["evidence"] = evidence.entry(self.environment, page.evidence, str(metadata.get("title", "")), shown)
-        return content, metadata, shown
-
-    def again(self, kept: dict[str, Any]) -> tuple[str, dict[str, Any], dict[str, Any]]:
-        """The same from an entry of the cache."""
-        self._md = _Kept(kept["summary"])
-        return kept["content"], self._parse_metadata(kept["meta"]), kept["shown"]
-
-    def _parse_metadata(self, meta: Any) -> dict[str, Any]:
-        self.meta = {name: list(values) for name, values in meta.items()}  # converting the summary empties it
-        self.contents = getattr(self._md, "toc", "")  # the summary, converted next, has none
-        if self.extension.page:
-            self.extension.page.part = "summary"
-        return super()._parse_metadata(meta)
-
-    def convert(self, text: str) -> str:
-        """Markdown of the header, with its bindings, after the text has been read."""
-        self._md.reset()
-        return self._md.convert(text)
+            shown["evidence"] = evidence.entry(self.environment, page.evidence, meta.get("title", ""), shown)
+        return {"content": content, "meta": meta, "shown": shown}
 
     def verify(self, prose: bindings.Prose, page: Page) -> None:
         """What the source binds is what the page shows. Raises LockstepError."""
@@ -123,19 +108,13 @@ class Reader(MarkdownReader):
         return self.environment.get_template(f"{fields['kind']}.html").render(fields).strip()
 
 
-class _Kept:
-    """Stands in for the converter where a page is unchanged: the one text left to convert is the summary."""
-
-    def __init__(self, summary: str):
-        self.summary = summary
-        self.preprocessors = self
-
-    def deregister(self, name: str) -> None: ...
-
-    def reset(self) -> None: ...
-
-    def convert(self, text: str) -> str:
-        return self.summary
+def _entries(prose: bindings.Prose, html: Html) -> Iterator[tuple[str, Any]]:
+    """Each entry of the header as Pelican takes it: the summary as HTML, others as text or the texts of their lines."""
+    for one in reversed(prose.fields):
+        texts = [text for _, _, text in one.lines]
+        yield one.name, texts if len(texts) > 1 else texts[0]
+    for _, tokens in prose.header.get("summary", []):
+        yield "summary", f"<p>{html.entry(tokens)}</p>"
 
 
 def project_of(settings: Any) -> Project:

@@ -6,38 +6,33 @@ Worked out when the page is read and kept with it in the cache. Whatever here is
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict
-from html import escape
+from html import escape, unescape
 from typing import Any
 
 from lockstep import bindings, header
+from lockstep.demos import svg_size
 from lockstep.errors import CheckFailed, LockstepError, Problem, nearest
 from lockstep.project import Post
-from lockstep.resolve import Resolver, svg_size
+from lockstep.resolve import Resolver
 from lockstep.site.feeds import plain_text
-from lockstep.site.markdown import Page
+from lockstep.site.markdown import Html, Page
 
 LONGEST = 200  # characters of a description, about what search engines and messengers show
 _HEADING = re.compile(r'<h([2-6])\b[^>]*\bid="([^"]+)"[^>]*>(.*?)</h\1>', re.DOTALL)
 _ID = re.compile(r'\sid="([^"]+)"')
-_LINK_BELOW = re.compile(r"\]\(#([^)\s]+)\)")
 
 
-def details(
-    page: Page, prose: bindings.Prose, content: str, summary: str, convert: Callable[[str], str]
-) -> dict[str, Any]:
-    """Everything above for a page of a post, nothing for another. `convert` renders Markdown with its bindings.
-
-    Raises CheckFailed with file and line.
-    """
+def details(page: Page, prose: bindings.Prose, content: str, summary: str, html: Html) -> dict[str, Any]:
+    """Everything above for a page of a post, nothing for another. Raises CheckFailed with file and line."""
     post, resolver = page.post, page.resolver
     if post is None or resolver is None:
         return {}
     if lost := list(_lost_links(post, prose, content)):
         raise CheckFailed(lost)
     return {
-        "headlines": [_inner(convert(_without_markup(text))) for _, text in bindings.items(prose, "headline")],
+        "headlines": [html.entry(tokens) for _, tokens in prose.header.get("headline", [])],
         "numbers": [asdict(number) for number in header.headlines(prose)],
         "thumbnail": _thumbnail(post, prose),
         "minutes": header.minutes(prose),
@@ -50,29 +45,15 @@ def details(
 def _lost_links(post: Post, prose: bindings.Prose, content: str) -> Iterator[Problem]:
     """Links of the text to places that the page does not have."""
     sections, there = [match[2] for match in _HEADING.finditer(content)], set(_ID.findall(content))
-    for match in _LINK_BELOW.finditer(prose.masked, prose.body):
-        if match[1] not in there:
-            told = f'the page has no place "#{match[1]}"{nearest(match[1], sections)}'
-            yield Problem(post.project.relative(post.prose), prose.line_of(match.start()), told)
+    for address in prose.addresses:
+        if address.href.startswith("#") and address.at >= prose.body and unescape(address.href[1:]) not in there:
+            told = f'the page has no place "{address.href}"{nearest(address.href[1:], sections)}'
+            yield Problem(post.project.relative(post.prose), prose.line_of(address.at), told)
 
 
 def elsewhere(html: str, page: str, siteurl: str) -> str:
     """A piece of a page as another page shows it: links to places of its own page lead there."""
     return html.replace(' href="#', f' href="{siteurl}/{escape(page)}#')
-
-
-def _without_markup(text: str) -> str:
-    """Markdown whose HTML is text, but in the targets of its bindings."""
-    shown, at = [], 0
-    for match in bindings.LINK.finditer(text):
-        shown += [text[at : match.end(1)].replace("<", "&lt;"), text[match.end(1) : match.end()]]
-        at = match.end()
-    return "".join([*shown, text[at:].replace("<", "&lt;")])
-
-
-def _inner(html: str) -> str:
-    """A paragraph without its tags."""
-    return html.strip().removeprefix("<p>").removesuffix("</p>")
 
 
 def shortened(text: str, longest: int = LONGEST) -> str:

@@ -68,7 +68,7 @@ def configure(project: Project, settings: str) -> dict[str, Any]:
     compiles, sys.dont_write_bytecode = sys.dont_write_bytecode, True  # compiled files are known by second and size
     sys.path.insert(0, str(project.root))  # where publishconf.py finds pelicanconf.py
     try:
-        with _explained(project, everything=True):
+        with _explained(project, everything=True), project.cache.watching(""):
             return read_settings(str(project.root / settings))
     finally:
         sys.dont_write_bytecode = compiles

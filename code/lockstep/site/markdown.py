@@ -1,33 +1,35 @@
-"""A Markdown extension for bindings, citations and math."""
+"""Prose as HTML: the tokens that `check` reads, each binding through the theme's partial of its kind."""
 
 from __future__ import annotations
 
 import re
-import xml.etree.ElementTree as etree
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from html import escape
 from typing import Any
 
-from markdown import Markdown
-from markdown.extensions import Extension
-from markdown.inlinepatterns import HTML_RE, HtmlInlineProcessor, InlineProcessor
-from markdown.treeprocessors import Treeprocessor
-from markdown.util import HTML_PLACEHOLDER_RE
+from markdown_it.common.utils import escapeHtml
+from markdown_it.renderer import RendererHTML
+from markdown_it.token import Token
 from pygments import highlight
 from pygments.formatters import HtmlFormatter
-from pygments.lexers import PythonLexer
+from pygments.lexers import PythonLexer, get_lexer_by_name
+from pygments.lexers.special import TextLexer
+from pygments.util import ClassNotFound
 
-from lockstep.bindings import BLOCK, CITED, INLINE
-from lockstep.errors import LockstepError
+from lockstep import walk
+from lockstep.commonmark import typeset
+from lockstep.errors import CheckFailed, LockstepError, Problem
 from lockstep.evidence import Evidence, Place
+from lockstep.mathml import formula
+from lockstep.passages import BLOCK, Binding, Prose
 from lockstep.project import Post
 from lockstep.resolve import Resolver
-from lockstep.site import links
+from lockstep.site import links, notes
 from lockstep.site.citations import Bibliography
-from lockstep.site.mathml import Math
 
-PUNCTUATION = re.compile(r"[,.;:!?)\]’”]+")
-SCHEME = re.compile(rf"({'|'.join((*INLINE, *BLOCK))}):(.*)", re.DOTALL)
+PUNCTUATION = re.compile(r"[,.;:!?)\]’”]+")  # with which no line begins
+ALIGNED = {"text-align:right": "numeric"}  # the theme's class for a column; the content policy forbids inline styles
 
 
 @dataclass
@@ -72,158 +74,195 @@ class Page:
         return [{"key": key, "html": self.bibliography.entry(key)} for key in sorted(set(self.cited))]
 
 
-class Bindings(Extension):
-    """`render` turns a binding's fields into HTML; `page` is set for each document."""
+class Html(RendererHTML):
+    """The HTML of one page. `partial` turns a binding's fields into HTML; `file` is what messages call the source."""
 
-    def __init__(self, render: Callable[[dict[str, Any]], str]):
+    def __init__(self, page: Page, partial: Callable[[dict[str, Any]], str], file: str):
+        self.page, self.partial, self.file = page, partial, file
+        self.notes: dict[str, list[Token]] = {}
+        self.numbered: list[str] = []
+        self.outline = notes.Outline()
+        self.raw = True  # whether the HTML of the author's is HTML here, or text
         super().__init__()
-        self.render = render
-        self.page: Page | None = None
 
-    def extendMarkdown(self, md: Markdown) -> None:
-        md.inlinePatterns.register(Math(r"(?<![\\])\$\$(.+?)\$\$", md, True), "display-math", 186)
-        md.inlinePatterns.register(
-            Math(r"(?<![\\$\w])\$(?![\s$])([^$\n]+?)(?<![\s\\])\$(?![\d$])", md, False), "math", 185
-        )
-        md.inlinePatterns.register(Citation(CITED.pattern, md, self), "citation", 184)
-        md.inlinePatterns.register(RawHtml(HTML_RE, md), "html", 90)
-        md.treeprocessors.register(Binder(self, md), "bindings", 10)
+    def body(self, prose: Prose) -> str:
+        """The text of a page; `outline` then has its sections. Raises CheckFailed with the line of what fails."""
+        tokens = typeset(walk.PARSER, prose.tokens)
+        blocks = list(_blocks(tokens))
+        for block in blocks:
+            if block[0].type == "note_open":
+                self.notes[block[0].meta["name"]] = block[1].children or []
+        shown = [block for block in blocks if block[0].type != "note_open"]
+        done: list[notes.Block] = []
+        while shown:
+            block, caption = shown.pop(0), None
+            if (inserted := _inserted(block)) and inserted[0].type == "image" and shown:
+                caption = _caption(shown[0])
+            if inserted:
+                done.append(notes.Block("", self.insert(inserted, caption or []) + "\n"))
+            else:
+                done.append(notes.Block(block[0].tag, self.block(block), block))
+            if caption:
+                shown.pop(0)
+        return notes.sections(done, self.outline)
 
+    def entry(self, tokens: Sequence[Token]) -> str:
+        """An entry of the header, in which HTML is text."""
+        self.raw = False
+        wrapped = Token("inline", "", 0, children=list(tokens), content="".join(token.content for token in tokens))
+        html = self.inline(typeset(walk.PARSER, [wrapped])[0].children or [])
+        self.raw = True
+        return html
 
-class Raw(str):
-    """HTML as an author wrote it into a paragraph, apart from what this extension makes."""
+    def block(self, tokens: Sequence[Token]) -> str:
+        if tokens[0].type == "heading_open":
+            text = "".join(child.content for child in tokens[1].children or [])
+            tokens[0].attrs["id"] = self.outline.identifier(text)
+        return self.render(tokens, walk.PARSER.options, {})
 
+    def renderInline(self, tokens: Sequence[Token], options: Any, env: Any) -> str:
+        return self.inline(tokens)
 
-class RawHtml(HtmlInlineProcessor):
-    def handleMatch(self, m: re.Match[str], data: str) -> Any:
-        found = super().handleMatch(m, data)
-        self.md.htmlStash.rawHtmlBlocks[-1] = Raw(self.md.htmlStash.rawHtmlBlocks[-1])
-        return found
-
-
-class Citation(InlineProcessor):
-    """`[@key]`, `[@one; @two]`."""
-
-    def __init__(self, pattern: str, md: Markdown, extension: Bindings):
-        super().__init__(pattern, md)
-        self.extension = extension
-
-    def handleMatch(self, m: re.Match[str], data: str) -> tuple[str, int, int]:  # type: ignore[override]
-        page = self.extension.page
-        assert page is not None
-        keys = [key.strip().removeprefix("@") for key in m[1].split(";")]
-        html = f'<span class="cited">({page.bibliography.cite(keys, page.cited, page.slug)})</span>'
-        return self.md.htmlStash.store(html), m.start(0), m.end(0)
-
-
-class Binder(Treeprocessor):
-    """Replaces links with a binding's scheme, and figures, by their partial."""
-
-    def __init__(self, extension: Bindings, md: Markdown):
-        super().__init__(md)
-        self.extension = extension
-
-    def run(self, root: etree.Element) -> None:
-        parents = {child: parent for parent in root.iter() for child in parent}
-        for paragraph in list(root.iter("p")):
-            self.block(paragraph, parents)
-        self.links(root, parents)
-
-    def links(self, root: etree.Element, parents: dict[etree.Element, etree.Element]) -> None:
-        """Every inline binding below an element."""
-        for link in [a for a in root.iter("a") if SCHEME.match(a.get("href", ""))]:
-            if self._heading(link, parents):
-                raise LockstepError(f"{link.get('href')} stands in a heading")
-            kind, target = self._target(link)
-            if kind in BLOCK:
-                raise LockstepError(f"{kind}:{target} must stand alone in its paragraph")
-            self.put(link, parents, self.render(kind, target, "".join(link.itertext()), inner=self.inner(link)))
-
-    def block(self, paragraph: etree.Element, parents: dict[etree.Element, etree.Element]) -> None:
-        """A paragraph that holds nothing but a figure, a table or an excerpt."""
-        if len(paragraph) != 1 or (paragraph.text or "").strip() or (paragraph[0].tail or "").strip():
-            return
-        child = paragraph[0]
-        if child.tag == "img" and child.get("src", "").startswith("figures/"):
-            html = self.render(
-                "figure", child.get("src", ""), child.get("alt", ""), caption_html=self.caption(paragraph, parents)
+    def inline(self, tokens: Sequence[Token]) -> str:
+        parts: list[str] = []
+        at = 0
+        while at < len(tokens):
+            token, binding = tokens[at], tokens[at].meta.get("binding")
+            if binding and token.type == "link_open":
+                end = _closing(tokens, at)
+                after = tokens[end + 1].content if end + 1 < len(tokens) and tokens[end + 1].type == "text" else ""
+                mark = PUNCTUATION.match(after)
+                html = self.binding(binding, tokens[at + 1 : end])
+                parts.append(f'<span class="binding">{html}{escapeHtml(mark[0]) if mark else ""}</span>')
+                if mark:
+                    parts.append(escapeHtml(after[mark.end() :]))
+                at = end + (2 if mark else 1)
+                continue
+            rule = self.rules.get(token.type)
+            parts.append(
+                rule(tokens, at, walk.PARSER.options, {})
+                if rule
+                else self.renderToken(tokens, at, walk.PARSER.options, {})
             )
-        elif child.tag == "a" and (match := SCHEME.match(child.get("href", ""))) and match[1] in BLOCK:
-            kind, target = self._target(child)
-            html = self.render(kind, target, "".join(child.itertext()), caption_html=self.inner(child))
-        else:
-            return
-        paragraph.remove(child)
-        paragraph.text = self.md.htmlStash.store(html)
-
-    def caption(self, paragraph: etree.Element, parents: dict[etree.Element, etree.Element]) -> str:
-        """The paragraph right after a figure, if it is wholly in emphasis; it moves into the figure."""
-        siblings = list(parents[paragraph])
-        following = siblings[siblings.index(paragraph) + 1 : siblings.index(paragraph) + 2]
-        if not following or following[0].tag != "p" or len(following[0]) != 1 or following[0][0].tag != "em":
-            return ""
-        caption, emphasis = following[0], following[0][0]
-        if (caption.text or "").strip() or (emphasis.tail or "").strip():
-            return ""
-        self.links(emphasis, {child: parent for parent in emphasis.iter() for child in parent})
-        parents[paragraph].remove(caption)
-        return self.inner(emphasis)
-
-    def render(self, kind: str, target: str, text: str, **more: str) -> str:
-        page = self.extension.page
-        assert page is not None
-        fields: dict[str, Any] = {**page.resolve(kind, target, text), **more}
-        if kind == "code":
-            fields["html"] = highlight(fields["source"], PythonLexer(), HtmlFormatter(nowrap=True))
-            fields["url"] = links.code(fields)
-        if kind == "table":
-            rows: Any = fields["rows"]
-            cells: list[dict[str, Any]] = [cell for row in rows for cell in row if "fields" in cell]
-            for number, cell in enumerate(cells, start=1):
-                own: dict[str, Any] = {"kind": "measured", "id": f"{fields['id']}-{number}"}
-                cell["html"] = self.extension.render(page.linked(cell["fields"] | own, "table"))
-        return self.extension.render(fields)
-
-    def inner(self, element: etree.Element) -> str:
-        """The HTML inside an element; raw HTML in it comes out as text."""
-        return HTML_PLACEHOLDER_RE.sub(self._told, self._inside(element))
-
-    def _told(self, match: re.Match[str]) -> str:
-        block = self.md.htmlStash.rawHtmlBlocks[int(match[1])]
-        return _escape(block) if isinstance(block, Raw) else match[0]
-
-    def _inside(self, element: etree.Element) -> str:
-        parts = [_escape(element.text or "")]
-        for child in element:
-            parts.append(self.md.serializer(child))  # its tail included
+            at += 1
         return "".join(parts)
 
-    def put(self, link: etree.Element, parents: dict[etree.Element, etree.Element], html: str) -> None:
-        """A stashed piece of HTML in the place of an element, with the punctuation that follows: a line never begins
-        with a comma."""
-        parent, tail = parents[link], link.tail or ""
-        mark = PUNCTUATION.match(tail)
-        after = mark[0] if mark else ""
-        span = etree.Element("span", {"class": "binding"})
-        span.text, span.tail = self.md.htmlStash.store(html) + after, tail[len(after) :]
-        parent.insert(list(parent).index(link), span)
-        parent.remove(link)
-        parents[span] = parent
+    def binding(self, binding: Binding, inside: Sequence[Token], **more: str) -> str:
+        """One binding. Raises CheckFailed with its line."""
+        raw, self.raw = self.raw, False
+        inner = self.inline(inside)
+        self.raw = raw
+        text = binding.text if binding.kind == "figure" else "".join(token.content for token in inside)
+        try:
+            fields = {**self.page.resolve(binding.kind, binding.target, text), "inner": inner, **more}
+            if binding.kind in BLOCK:
+                fields["caption_html"] = inner
+            if binding.kind == "code":
+                fields["html"] = highlight(fields["source"], PythonLexer(), HtmlFormatter(nowrap=True))
+                fields["url"] = links.code(fields)
+            if binding.kind == "table":
+                self.cells(fields)
+        except LockstepError as error:
+            raise self.failed(binding.line, error) from None
+        return self.partial(fields)
 
-    def _heading(self, element: etree.Element, parents: dict[etree.Element, etree.Element]) -> bool:
-        return any(ancestor.tag in ("h1", "h2", "h3", "h4", "h5", "h6") for ancestor in _ancestors(element, parents))
+    def cells(self, fields: dict[str, Any]) -> None:
+        """The measured values of a table, each with its own provenance."""
+        rows: Any = fields["rows"]
+        cells: list[dict[str, Any]] = [cell for row in rows for cell in row if "fields" in cell]
+        for number, cell in enumerate(cells, start=1):
+            own: dict[str, Any] = {"kind": "measured", "id": f"{fields['id']}-{number}"}
+            cell["html"] = self.partial(self.page.linked(cell["fields"] | own, "table"))
 
-    def _target(self, link: etree.Element) -> tuple[str, str]:
-        match = SCHEME.match(link.get("href", ""))
-        assert match
-        return match[1], f"{match[2]} {link.get('title', '')}".strip().replace("&amp;", "&")
+    def insert(self, tokens: Sequence[Token], caption: Sequence[Token]) -> str:
+        """A figure with its caption, a table, an excerpt or a demo."""
+        binding: Binding = tokens[0].meta["binding"]
+        if binding.kind != "figure":
+            return self.binding(binding, tokens[1:-1])
+        alt = self.renderInlineAsText(tokens[0].children or [], walk.PARSER.options, {})
+        raw, self.raw = self.raw, False
+        html = self.inline(caption)
+        self.raw = raw
+        return self.binding(binding, [], alt=alt, caption_html=html)
+
+    def failed(self, line: int, error: LockstepError) -> CheckFailed:
+        return error if isinstance(error, CheckFailed) else CheckFailed([Problem(self.file, line, str(error))])
+
+    def math(self, tokens: Sequence[Token], idx: int, options: Any, env: Any) -> str:
+        return formula(tokens[idx].content, tokens[idx].markup == "$$")
+
+    def math_block(self, tokens: Sequence[Token], idx: int, options: Any, env: Any) -> str:
+        return f"<p>{formula(tokens[idx].content, True)}{escape(tokens[idx].info)}</p>\n"
+
+    def citation(self, tokens: Sequence[Token], idx: int, options: Any, env: Any) -> str:
+        page, keys = self.page, tokens[idx].meta["keys"]
+        try:
+            return f'<span class="cited">({page.bibliography.cite(keys, page.cited, page.slug)})</span>'
+        except LockstepError as error:
+            raise self.failed(tokens[idx].meta["line"], error) from None
+
+    def note(self, tokens: Sequence[Token], idx: int, options: Any, env: Any) -> str:
+        """A number in the text, and the note right after it."""
+        name = tokens[idx].meta["name"]
+        self.numbered.append(name)
+        return notes.note(name, len(self.numbered), self.inline(self.notes[name]))
+
+    def html_inline(self, tokens: Sequence[Token], idx: int, options: Any, env: Any) -> str:
+        return tokens[idx].content if self.raw else escapeHtml(tokens[idx].content)
+
+    def fence(self, tokens: Sequence[Token], idx: int, options: Any, env: Any) -> str:
+        try:
+            lexer = get_lexer_by_name(tokens[idx].info.split()[0])
+        except (ClassNotFound, IndexError):
+            lexer = TextLexer()
+        return highlight(tokens[idx].content, lexer, HtmlFormatter(cssclass="highlight", wrapcode=True))
+
+    code_block = fence  # whose info is empty
+
+    def td_open(self, tokens: Sequence[Token], idx: int, options: Any, env: Any) -> str:
+        style = tokens[idx].attrs.get("style", "")
+        return f'<{tokens[idx].tag} class="{ALIGNED[style]}">' if style in ALIGNED else f"<{tokens[idx].tag}>"
+
+    th_open = td_open
 
 
-def _ancestors(element: etree.Element, parents: dict[etree.Element, etree.Element]) -> Iterator[etree.Element]:
-    while element in parents:
-        element = parents[element]
-        yield element
+def _blocks(tokens: Sequence[Token]) -> list[list[Token]]:
+    """The tokens of each block that stands in no other."""
+    found: list[list[Token]] = []
+    depth = 0
+    for token in tokens:
+        if depth == 0:
+            found.append([])
+        found[-1].append(token)
+        depth += token.nesting
+    return found
 
 
-def _escape(text: str) -> str:
-    return text.replace("&", "&amp;").replace("<", "&lt;")
+def _inserted(block: list[Token]) -> list[Token]:
+    """What stands alone in a paragraph and is put in its place, as `alone` of its binding has it."""
+    if block[0].type != "paragraph_open":
+        return []
+    shown = [child for child in block[1].children or [] if child.type != "text" or child.content.strip()]
+    binding: Binding | None = shown[0].meta.get("binding") if shown else None
+    if binding is None or not binding.alone:
+        return []
+    inserted = binding.kind in BLOCK or (binding.kind == "figure" and binding.target.startswith("figures/"))
+    return shown if inserted else []
+
+
+def _caption(block: list[Token]) -> list[Token] | None:
+    """What a paragraph holds that is wholly in emphasis."""
+    if block[0].type != "paragraph_open" or not (children := block[1].children):
+        return None
+    if children[0].type != "em_open" or children[-1].type != "em_close":
+        return None
+    depth = 0
+    for number, child in enumerate(children):
+        depth += child.nesting if child.type in ("em_open", "em_close") else 0
+        if depth == 0:
+            return children[1:-1] if number == len(children) - 1 else None
+    return None
+
+
+def _closing(tokens: Sequence[Token], start: int) -> int:
+    return next(number for number in range(start, len(tokens)) if tokens[number].type == "link_close")

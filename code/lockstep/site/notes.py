@@ -1,4 +1,4 @@
-"""Side notes, folded questions, and boxes: what the page does with plain Markdown beyond bindings.
+"""Side notes, folded questions, boxes and contents: what the page does with plain Markdown beyond bindings.
 
 A note is a footnote of common Markdown: `[^name]` where it belongs, `[^name]: text` in a paragraph of its own. The page
 sets it into the margin, or beneath where there is none. Below a heading that begins with "Questions", each `###`
@@ -8,119 +8,112 @@ heading is a question, and what follows it is its answer, folded.
 from __future__ import annotations
 
 import re
-import xml.etree.ElementTree as etree
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from html import escape
 
-from markdown import Markdown
-from markdown.extensions import Extension
-from markdown.extensions.toc import slugify
-from markdown.inlinepatterns import InlineProcessor
-from markdown.preprocessors import Preprocessor
-from markdown.treeprocessors import Treeprocessor
+from markdown_it.token import Token
 
-from lockstep.errors import LockstepError, nearest
-
-DEFINITION = re.compile(r"^ {0,3}\[\^([\w-]+)\]:[ \t]+(.+)$")
 SIXTY = "in sixty seconds"
 QUESTIONS = re.compile(r"questions\b", re.IGNORECASE)
+LISTED = ("h2", "h3")  # headings that the table of contents has
+_HEADING = re.compile(r"<(h[1-6])\b([^>]*)>(.*?)</\1>\n?", re.DOTALL)
 
 
-class Notes(Extension):
-    """Notes of one document. Raises LockstepError for a note without a text, or a text without its note."""
+@dataclass
+class Block:
+    """One block of a page: its tag where it has one, its HTML, and the tokens that it comes from."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.texts: dict[str, str] = {}
-        self.used: list[str] = []
+    tag: str
+    html: str
+    tokens: Sequence[Token] = ()
 
-    def extendMarkdown(self, md: Markdown) -> None:
-        md.registerExtension(self)
-        md.preprocessors.register(Definitions(self, md), "note-definitions", 15)
-        md.inlinePatterns.register(Reference(r"\[\^([\w-]+)\]", md, self), "notes", 183)
-        md.treeprocessors.register(Sections(self, md), "sections", 8)
-
-    def reset(self) -> None:
-        self.texts, self.used = {}, []
+    @property
+    def text(self) -> str:
+        """What a heading says."""
+        return "".join(child.content for child in self.tokens[1].children or []) if self.tag in HEADINGS else ""
 
 
-class Definitions(Preprocessor):
-    """Takes the texts of notes out of the document."""
-
-    def __init__(self, notes: Notes, md: Markdown):
-        super().__init__(md)
-        self.notes = notes
-
-    def run(self, lines: list[str]) -> list[str]:
-        kept: list[str] = []
-        open_note = ""
-        for line in lines:
-            if match := DEFINITION.match(line):
-                open_note = match[1]
-                if open_note in self.notes.texts:
-                    raise LockstepError(f'the note "{open_note}" has two texts')
-                self.notes.texts[open_note] = match[2]
-            elif open_note and line.strip() and line.startswith(" "):
-                self.notes.texts[open_note] += f" {line.strip()}"
-            else:
-                open_note = ""
-                kept.append(line)
-        return kept
+HEADINGS = ("h1", "h2", "h3", "h4", "h5", "h6")
 
 
-class Reference(InlineProcessor):
-    """`[^name]`: a number in the text, and the note right after it."""
+@dataclass
+class Outline:
+    """Sections by their identifiers, each of which is given once, and the table of contents."""
 
-    def __init__(self, pattern: str, md: Markdown, notes: Notes):
-        super().__init__(pattern, md)
-        self.notes = notes
+    used: set[str] = field(default_factory=set)
+    entries: list[tuple[str, str, str]] = field(default_factory=list)  # tag, identifier, HTML
 
-    def handleMatch(self, m: re.Match[str], data: str) -> tuple[etree.Element, int, int]:  # type: ignore[override]
-        name, texts = m[1], self.notes.texts
-        if name not in texts:
-            raise LockstepError(f'the note "{name}" has no text: write [^{name}]: …{nearest(name, texts)}')
-        if name in self.notes.used:
-            raise LockstepError(f'the note "{name}" stands twice: each has one place')
-        self.notes.used.append(name)
-        number = str(len(self.notes.used))
-        both = etree.Element("span", {"class": "noted"})
-        mark = etree.SubElement(etree.SubElement(both, "sup"), "a", {"href": f"#note-{name}"})
-        mark.text = number
-        note = etree.SubElement(both, "span", {"class": "note", "id": f"note-{name}", "role": "note"})
-        note.text = f"{number} {texts[name]}"
-        return both, m.start(0), m.end(0)
+    def identifier(self, text: str) -> str:
+        base = name = slug(text)
+        number = 0
+        while name in self.used or not name:
+            number += 1
+            name = f"{base}_{number}"
+        self.used.add(name)
+        return name
 
-
-class Sections(Treeprocessor):
-    """The box of sixty seconds and the folded answers; every text of a note must have found its place."""
-
-    def __init__(self, notes: Notes, md: Markdown):
-        super().__init__(md)
-        self.notes = notes
-
-    def run(self, root: etree.Element) -> None:
-        if unused := [name for name in self.notes.texts if name not in self.notes.used]:
-            raise LockstepError(f'nothing refers to the note "{unused[0]}": write [^{unused[0]}] where it belongs')
-        for heading in list(root):
-            if heading.tag == "h2" and "".join(heading.itertext()).strip().lower() == SIXTY:
-                gather(root, list(root).index(heading), etree.Element("section", {"class": "sixty"}), ("h2",))
-        inside = False
-        for heading in list(root):
-            if heading.tag == "h2":
-                inside = bool(QUESTIONS.match("".join(heading.itertext()).strip()))
-            elif heading.tag == "h3" and inside:
-                self.fold(root, heading)
-
-    def fold(self, root: etree.Element, heading: etree.Element) -> None:
-        """A question and what follows it, as one element that opens."""
-        answer = etree.Element("details", {"class": "answer", "id": slugify("".join(heading.itertext()), "-")})
-        gather(root, list(root).index(heading), answer, ("h2", "h3"))
-        heading.tag = "summary"
+    def html(self) -> str:
+        """The contents as nested lists."""
+        if not self.entries:
+            return '<div class="toc">\n<ul></ul>\n</div>\n'
+        parts: list[str] = []
+        for number, (tag, identifier, inner) in enumerate(self.entries):
+            before = self.entries[number - 1][0] if number else ""
+            if before:
+                parts.append("<ul>\n" if tag > before else "</li>\n</ul>\n</li>\n" if tag < before else "</li>\n")
+            parts.append(f'<li><a href="#{escape(identifier)}">{inner}</a>')
+        deeper = self.entries[-1][0] > self.entries[0][0]
+        return f'<div class="toc">\n<ul>\n{"".join(parts)}{"</li></ul>" if deeper else ""}</li>\n</ul>\n</div>\n'
 
 
-def gather(root: etree.Element, start: int, into: etree.Element, until: tuple[str, ...]) -> None:
-    """Move an element and what follows it, up to the next of some tags, into another in its place."""
-    children = list(root)
-    end = next((i for i in range(start + 1, len(children)) if children[i].tag in until), len(children))
-    for member in children[start:end]:
-        root.remove(member)
-        into.append(member)
-    root.insert(start, into)
+def slug(text: str) -> str:
+    """A heading as an identifier: `What's new?` is `whats-new`."""
+    plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
+    return re.sub(r"[-\s]+", "-", re.sub(r"[^\w\s-]", "", plain).strip().lower())
+
+
+def note(name: str, number: int, html: str) -> str:
+    """A number in the text, and the note right after it."""
+    place = escape(f"note-{name}")
+    mark = f'<sup><a href="#{place}">{number}</a></sup>'
+    text = html.replace("\n", " ")
+    return f'<span class="noted">{mark}<span class="note" id="{place}" role="note">{number} {text}</span></span>'
+
+
+def sections(blocks: Sequence[Block], outline: Outline) -> str:
+    """The page, with its box of sixty seconds and its answers folded; fills in the contents."""
+    parts: list[str] = []
+    box = answer = ""  # what closes the box, or the answer, that is open
+    questions = False
+    for block in blocks:
+        if block.tag in LISTED:
+            parts.append(answer)
+            answer = ""
+        if block.tag == "h2":
+            parts.append(box)
+            questions = bool(QUESTIONS.match(block.text.strip()))
+            box = "</section>\n" if block.text.strip().lower() == SIXTY else ""
+            parts.append('<section class="sixty">\n' if box else "")
+        if block.tag == "h3" and questions:
+            parts.append(_folded(block))
+            answer = "</details>\n"
+            continue
+        if block.tag in LISTED and (heading := _HEADING.match(block.html)):
+            outline.entries.append((block.tag, str(block.tokens[0].attrs["id"]), _plain(heading[3])))
+        parts.append(block.html)
+    return "".join([*parts, answer, box])
+
+
+def _folded(block: Block) -> str:
+    """The head of an answer: its question, which opens it."""
+    identifier = escape(str(block.tokens[0].attrs["id"]))
+    heading = _HEADING.match(block.html)
+    assert heading
+    return f'<details class="answer" id="{identifier}"><summary>{heading[3]}</summary>\n'
+
+
+def _plain(html: str) -> str:
+    """What a heading says in the table of contents: without links and marks of its own."""
+    return re.sub(r"<[^>]+>", "", html)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import msgspec
 
 from lockstep.errors import LockstepError, nearest
+from lockstep.files import parse_toml, read_text
 
 
 class Link(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
@@ -33,12 +33,9 @@ class Site(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 
 def read(path: Path) -> Site:
     """Raises LockstepError with file, line and what was expected."""
-    text = path.read_text(encoding="utf-8") if path.exists() else ""
+    text = read_text(path, path.name) if path.exists() or path.is_symlink() else ""
     try:
-        site = msgspec.convert(tomllib.loads(text), Site)
-    except tomllib.TOMLDecodeError as error:
-        line = re.search(r"line (\d+)", str(error))
-        raise LockstepError(f"{path.name}:{line[1] if line else 1}: not valid TOML: {error}") from None
+        site = msgspec.convert(parse_toml(text, path.name), Site)
     except msgspec.ValidationError as error:
         raise LockstepError(_explained(path.name, text, str(error))) from None
     for link in site.links:

@@ -15,6 +15,7 @@ from typing import Any
 
 from lockstep.errors import LockstepError
 from lockstep.files import write_whole
+from lockstep.site import libraries
 from lockstep.site.output import put
 
 FONT = "static/fonts/source-serif-4.woff2"
@@ -75,12 +76,14 @@ def write(generator: Any, writer: Any) -> None:
     kept = Path(settings["PATH"]).parent / ".lockstep" / "cache" / "cards"
     wanted = {f"{post.lockstep['url']}{post.lockstep['card']}": shown(post, settings) for post in generator.articles}
     wanted[site_name(settings)] = site_shown(settings)
+    drawn = libraries.of(["PIL"])[:12]
+    cards = {place: kept / f"{Path(place).stem}-{drawn}.png" for place in wanted}
     for place, says in wanted.items():
-        card = kept / Path(place).name
+        card = cards[place]
         if not card.is_file():
             write_whole(card, draw(says, _font_path(settings)))
         put(settings, place, card.read_bytes())
-    for card in {*kept.glob("card-*.png")} - {kept / Path(place).name for place in wanted}:
+    for card in {*kept.glob("card-*.png")} - {*cards.values()}:
         os.unlink(card)
 
 

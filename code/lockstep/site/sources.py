@@ -11,20 +11,23 @@ from pygments import highlight
 from pygments.formatters import HtmlFormatter
 from pygments.lexers import PythonLexer
 
+from lockstep.files import read_text
 from lockstep.project import Project
+from lockstep.site import libraries
 from lockstep.site.links import code_page
 
 
 def files(project: Project, slug: str) -> list[dict[str, str]]:
     """Path, address and highlighted lines of every Python file of a post that is not empty."""
-    key = project.cache.code_key(slug)
+    used = libraries.of(["pygments"])
+    key = project.cache.code_key(slug, used)
     kept = project.cache.get("sources", slug, key)
     if kept is None:
         folder = project.root / "code" / "posts" / slug
-        texts = {path: path.read_text(encoding="utf-8") for path in sorted(folder.rglob("*.py"))}
+        texts = {path: read_text(path, project.relative(path)) for path in sorted(folder.rglob("*.py"))}
         paths = {project.relative(path): text for path, text in texts.items() if text.strip()}
         kept = [{"path": path, "url": code_page(path), "html": lines(text)} for path, text in paths.items()]
-        project.cache.put("sources", slug, key, kept)
+        project.cache.put("sources", slug, key, kept, used)
     return kept
 
 

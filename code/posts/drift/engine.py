@@ -14,22 +14,23 @@ import lockstep
 import numpy as np
 from lockstep.canonical import digest_value
 from lockstep.datasets import Arrays
-from lockstep.reach import reach
+from lockstep.reach import Start, reach
 from lockstep.source import Source
 
 
 @dataclass
 class Engine:
-    """Everything that one function of the engine can reach. It has what the engine asks of a dataset."""
+    """Everything that functions of the engine (module, name) can reach. It has what the engine asks of a dataset."""
 
-    module: str
-    function: str
+    starts: tuple[tuple[str, str], ...]
     home: Path = Path(lockstep.__path__[0]).parent
 
     @cached_property
     def symbols(self) -> dict[str, str]:
         """Each symbol with its digest."""
-        return reach(Source(self.home, engine=self.home), self.module, self.function).symbols
+        source = Source(self.home, engine=self.home)
+        found = [reach(source, Start(module, function)).symbols for module, function in self.starts]
+        return {symbol: digest for symbols in found for symbol, digest in symbols.items()}
 
     @cached_property
     def digest(self) -> str:
@@ -40,4 +41,4 @@ class Engine:
         return {"symbols": np.array(sorted(self.symbols))}
 
 
-runs = Engine("lockstep.runner", "run_stages")
+runs = Engine((("lockstep.runner", "run_stages"), ("lockstep.worker", "main")))  # plans a run, and makes it

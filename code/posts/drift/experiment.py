@@ -52,10 +52,10 @@ drift = Experiment(
         "grid": {"arrangement": ["lockstep"], "posts": [2]},
     },
 )
-matrix = drift.stage("matrix:measure", arrangement=ARRANGEMENTS, seed=range(3))
-times = drift.stage("times:measure", name="times", posts=[10, 100, LARGE])
+matrix = drift.stage("matrix:measure", arrangement=ARRANGEMENTS, seed=range(3), programs=["python"])
+times = drift.stage("times:measure", name="times", posts=[10, 100, LARGE], programs=["python"])
 draw = drift.stage("figures:draw", over=[matrix, times])
-diagram = drift.stage("diagram:draw", name="diagram")
+diagram = drift.stage("diagram:draw", name="diagram", programs=["dot"])
 
 
 def count(measured, metric, tool, setting=None):

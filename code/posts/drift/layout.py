@@ -36,11 +36,13 @@ IN_PYTHON = {
 }
 
 
-def home(chosen: Mapping[str, str], name: str, endings: Mapping[str, str], moved: Mapping[str, str]) -> dict[str, str]:
-    """The package under `name`, with an ending of its own for each step."""
+def home(
+    chosen: Mapping[str, str], name: str, endings: Mapping[str, str], moved: Mapping[str, str], note: str = NOTE
+) -> dict[str, str]:
+    """The package under `name`, with an ending of its own for each step, and before it what keeps the log."""
     files = package({**chosen, "package": dotted(name)})
     for step, ending in endings.items():
-        files[f"{step}.py"] += NOTE + ending
+        files[f"{step}.py"] += note + ending
     return {f"{name}/{moved.get(file, file)}": text for file, text in files.items()}
 
 

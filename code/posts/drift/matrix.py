@@ -22,7 +22,18 @@ from posts.drift.arrangements import arrangement
 from posts.drift.edits import GROUPS, Change, Edit, apply, placed, selected
 from posts.drift.own import SCRATCH_DECLARED, scratch_files
 from posts.drift.sample import words
-from posts.drift.tools import Arrangement, Command, Results, environment, ran, remove, start, temporary, version_of
+from posts.drift.tools import (
+    Arrangement,
+    Command,
+    Results,
+    environment,
+    planned,
+    ran,
+    remove,
+    start,
+    temporary,
+    version_of,
+)
 
 if TYPE_CHECKING:
     from lockstep.run import Run
@@ -115,9 +126,10 @@ class Project:
     def steps(self, commands: Sequence[Command], noise: float = 0.0) -> list[str]:
         """Run commands; returns the steps that ran."""
         self.log.unlink(missing_ok=True)
+        said = ""
         for command in commands:
-            start(command, self.bench.folder, environment(self.bench.folder, self.log, noise))
-        return ran(self.log)
+            said += start(command, self.bench.folder, environment(self.bench.folder, self.log, noise))
+        return sorted(planned(said)) if self.arranged.tool == "lockstep" else ran(self.log)
 
     def outcome(self, edit: Edit, truth: Truth) -> Outcome:
         """Apply an edit to the project as it was built, run the tool's ordinary command, and judge."""

@@ -69,24 +69,23 @@ def scores_are_positive(measured):
     """Scores are above zero."""
     return measured("score"), 0
 '''
-LOCKSTEP = {
+LOCKSTEP = {  # a run may not write a log; noise, as of another machine, comes by a variable that it may read
     "train": """
 
 def fit(run):
-    weight = weigh(run.config.scale, run.data("line")["x"].tolist(), run.seed) + note(f"train {run.seed}")
+    import os
+    weight = weigh(run.config.scale, run.data("line")["x"].tolist(), run.seed) + float(os.environ.get("LANGUAGE") or 0)
     run.artefact("weight.txt").write_text(repr(float(weight)))
     return {"weight": float(weight)}
 """,
     "score": """
 
 def measure(run):
-    note(f"score {run.seed}")
     return {"score": float(rate(float(run.inputs[0].open("weight.txt").read_text())))}
 """,
     "total": """
 
 def gather(run):
-    note("total")
     return {"total": float(combine([row["score"] for made in run.inputs for row in made.rows]))}
 """,
 }
@@ -105,7 +104,7 @@ PAPER = "".join(
 
 
 def lockstep_files(chosen: Mapping[str, str]) -> dict[str, str]:
-    files = home(chosen, "code/posts/mini", LOCKSTEP, {}) | {"code/posts/mini/experiment.py": EXPERIMENT}
+    files = home(chosen, "code/posts/mini", LOCKSTEP, {}, "") | {"code/posts/mini/experiment.py": EXPERIMENT}
     return files | {
         "content/mini/index.md": PAGE,
         "content/mini/paper.toml": PAPER,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import resource
 import subprocess
 import sys
@@ -25,6 +26,7 @@ from posts.drift.edits import Change
 
 LOG, NOISE = "DRIFT_LOG", "DRIFT_NOISE"
 INSTALL = 'pip install -e ".[compare]"'
+PLANNED = re.compile(r"^\[\d+/\d+\] \w+\.(\w+)(?: \(seed=(\d+)\))?$", re.MULTILINE)
 PASSED = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "SYSTEMROOT", "VIRTUAL_ENV")
 Results = dict[str, str]  # the value of each step, such as "score 1", as its text
 
@@ -106,6 +108,7 @@ def environment(folder: Path, log: Path | None = None, noise: float = 0.0) -> di
     passed["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), passed.get("PATH", os.defpath)])
     passed |= {"HOME": caches, "XDG_CACHE_HOME": caches, "DVC_SITE_CACHE_DIR": caches, "DVC_NO_ANALYTICS": "1"}
     passed |= {"PYTHONDONTWRITEBYTECODE": "1", "PYTHONHASHSEED": "0", NOISE: repr(noise), "COLUMNS": "200"}
+    passed |= {"LANGUAGE": repr(noise)} if noise else {}
     engine = str(Path(lockstep.__path__[0]).parent)  # this one, wherever another may be installed
     return passed | {"PYTHONPATH": os.pathsep.join([str(folder), engine]), LOG: str(log or os.devnull)}
 
@@ -146,6 +149,11 @@ def timed(command: Command, folder: Path, variables: Mapping[str, str]) -> Cost:
 def ran(log: Path) -> list[str]:
     """The steps that ran since the log was cleared, each as often as it ran."""
     return sorted(log.read_text(encoding="utf-8").splitlines()) if log.exists() else []
+
+
+def planned(said: str) -> list[str]:
+    """The steps that lockstep says it runs."""
+    return [" ".join(part for part in found if part) for found in PLANNED.findall(said)]
 
 
 def texts(folder: Path) -> Results:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import re
-
-import math_core
-from markdown import Markdown
-from markdown.inlinepatterns import InlineProcessor
+from functools import lru_cache
+from typing import Any
 
 from lockstep.errors import LockstepError
 
@@ -31,25 +29,24 @@ CLASSES = {
 }
 
 
-class Math(InlineProcessor):
-    """`$…$` and `$$…$$`. Raises LockstepError for a formula that does not parse."""
+_converter: Any = None
 
-    converter = math_core.LatexToMathML(fancy_error=False)
 
-    def __init__(self, pattern: str, md: Markdown, display: bool):
-        super().__init__(pattern, md)
-        self.compiled_re = re.compile(pattern, re.DOTALL)
-        self.display = display
+@lru_cache(maxsize=1024)
+def formula(content: str, display: bool) -> str:
+    """The formula as MathML. Raises LockstepError where it does not parse, or needs what the theme lacks."""
+    global _converter
+    import math_core  # here, since not every check meets a formula
 
-    def handleMatch(self, m: re.Match[str], data: str) -> tuple[str, int, int]:  # type: ignore[override]
-        try:
-            html = self.converter.convert_with_local_state(m[1].strip(), displaystyle=self.display)
-        except math_core.LatexError as error:
-            raise LockstepError(f"the formula ${m[1]}$ is not understood: {error}") from None
-        html = STYLE.sub(lambda found: classes(found[1], m[1]), html)
-        if self.display:
-            html = f'<span class="display-math" tabindex="0" role="group" aria-label="Formula">{html}</span>'
-        return self.md.htmlStash.store(html), m.start(0), m.end(0)
+    _converter = _converter or math_core.LatexToMathML(fancy_error=False)
+    try:
+        html = _converter.convert_with_local_state(content.strip(), displaystyle=display)
+    except math_core.LatexError as error:
+        raise LockstepError(f"the formula ${content}$ is not understood: {error}") from None
+    html = STYLE.sub(lambda found: classes(found[1], content), html)
+    if display:
+        return f'<span class="display-math" tabindex="0" role="group" aria-label="Formula">{html}</span>'
+    return html
 
 
 def classes(style: str, formula: str) -> str:

@@ -152,6 +152,11 @@ def go_on(run: Run, training: Training, images: Images, held_out: Mapping[str, I
             run.progress(update, config.updates, **dict(zip(CURVE[1:], last, strict=False)))
 
 
+def table(names: list[str], entries: list[list[float]]) -> list[dict[str, float]]:
+    """Entries as rows; a checkpoint gives updates back as 400.0, where a training without one has 400."""
+    return [dict(zip(names, [int(update), *values], strict=True)) for update, *values in entries]
+
+
 def fit(run: Run) -> dict[str, Any] | None:
     """Train one network, looking at validation images on the way.
 
@@ -184,9 +189,9 @@ def _fitted(run: Run, images: Images, held_out: Mapping[str, Images]) -> dict[st
         return None
     weights = {name: tensor.contiguous() for name, tensor in training.model.state_dict().items()}
     save_file(weights | {"mean": images.mean_HWC}, run.artefact("weights.safetensors"))
-    run.write_csv("curve.csv", [dict(zip(CURVE, row, strict=True)) for row in training.curve])
+    run.write_csv("curve.csv", table(CURVE, training.curve))
     if held_out:
-        run.write_csv("held-out.csv", [dict(zip(["update", *held_out], row, strict=True)) for row in training.held_out])
+        run.write_csv("held-out.csv", table(["update", *held_out], training.held_out))
     last = dict(zip(CURVE, training.curve[-1], strict=True))
     row = {"train_loss": last["loss"], "train_error": last["error"]}
     return row | {name: error_of(training.model, other) for name, other in held_out.items()}

@@ -45,6 +45,7 @@ def test_plain_and_residual_networks_share_names_shapes_and_first_weights():
     assert not torch.allclose(plain(x), residual(x))
     residual.load_state_dict(plain.state_dict())
     for block in residual.blocks:
+        assert isinstance(block, Block)
         block.alpha = 0.0
     assert torch.equal(plain(x), residual(x))  # α is all that tells them apart
 

@@ -41,9 +41,10 @@ def lived_in(depth: int = 20, width: int = 4) -> ResNet:
                 (module.weight, 0.5, 1.5),
                 (module.bias, -0.5, 0.5),
                 (module.running_mean, -1, 1),
+                (module.running_var, 0.5, 2.0),
             ):
+                assert tensor is not None
                 torch.nn.init.uniform_(tensor, low, high, generator=rng)
-            torch.nn.init.uniform_(module.running_var, 0.5, 2.0, generator=rng)
     return model.eval()
 
 
@@ -171,7 +172,8 @@ def begin(page) -> None:
 
 def probabilities(published, name: str, picture: int) -> list[tuple[str, float]]:
     """The three likeliest classes by PyTorch's logits."""
-    classes = re.search(r"CLASSES = \[(.*?)\]", (SCRIPTS / "switches.js").read_text())[1].replace('"', "").split(", ")
+    [listed] = re.findall(r"CLASSES = \[(.*?)\]", (SCRIPTS / "switches.js").read_text())
+    classes = listed.replace('"', "").split(", ")
     found = load_file(published[0] / FILES[1])[name][picture].softmax(0)
     return [(classes[k], found[k].item()) for k in found.argsort(descending=True)[:3]]
 
@@ -289,7 +291,8 @@ def test_the_poster_holds_the_pictures_as_they_are():
 
     pictures = torch.from_numpy(ARRAYS["test_images"][:SHOWN])
     svg = poster(pictures)
-    packed = base64.b64decode(re.search(r"base64,([^\"]+)", svg)[1])
+    [encoded] = re.findall(r"base64,([^\"]+)", svg)
+    packed = base64.b64decode(encoded)
     pixels = np.asarray(Image.open(io.BytesIO(packed)))
     assert pixels.shape == (2 * 32 + GAP, COLUMNS * (32 + GAP) - GAP, 4)
     assert np.array_equal(pixels[32 + GAP :, 32 + GAP : 64 + GAP, :3], ARRAYS["test_images"][COLUMNS + 1])

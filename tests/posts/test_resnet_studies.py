@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -69,7 +70,7 @@ def test_scores_are_those_of_the_kept_weights_on_test_and_training_images(tmp_pa
 
 
 def test_signals_are_the_gradients_that_pass_between_blocks():
-    model = network(SMALL, 0)
+    model: Any = network(SMALL, 0)
     x, y = torch.randn(16, 3, 8, 8), torch.arange(16) % 10
     found, weights = gradients.signals(model, x, y)
     passed: list[torch.Tensor] = []
@@ -104,7 +105,7 @@ def test_gradients_are_probed_before_and_after_training_on_the_same_batches(tmp_
 
 
 def test_responses_are_spreads_behind_each_norm_before_anything_else():
-    model = lived_in()
+    model: Any = lived_in()
     x = torch.randn(20, 3, 8, 8)
     found = responses.responses(model, x)
     assert len(found) == 13  # every 3 × 3 layer of 14

@@ -1,6 +1,7 @@
 """Training: the rate, the update, what is held out, and legs that go on bit for bit."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -45,12 +46,14 @@ class LegRun(FakeRun):
         return self.leg == self.legs - 1
 
 
-def fitted(directory, legs=1, config=SMALL, seed=0, function=fit, arrays=ARRAYS, stop_after=None):
+def fitted(
+    directory, legs=1, config=SMALL, seed=0, function=fit, arrays=ARRAYS, stop_after=None
+) -> tuple[Any, bytes, Any]:
     """What the last leg leaves: (row, weights, tables)."""
     directory.mkdir(exist_ok=True)
+    row, run = None, LegRun(directory, config, arrays, seed, stop_after)
     for leg in range(legs):
-        run = LegRun(directory, config, arrays, seed, stop_after)
-        run.leg, run.legs = leg, legs
+        run.leg, run.legs, run.tables = leg, legs, {}
         row = function(run)
         assert (row is None) == (leg < legs - 1)
         assert (directory / "weights.safetensors").exists() == (leg == legs - 1)
@@ -141,7 +144,7 @@ def test_files_of_legs_are_byte_for_byte_those_of_one_run(tmp_path, function):
             run = Run(SMALL, {"seed": 0}, {"images": lambda: ARRAYS}, tmp_path / str(legs))
             run.leg, run.legs = leg, legs
             assert (function(run) is None) == (leg < legs - 1)
-            assert load_file(run.resume())["update"].item() == 4 * (leg + 1) * 3 // legs
+            assert (ended := run.resume()) and load_file(ended)["update"].item() == 4 * (leg + 1) * 3 // legs
     names = ("outputs/curve.csv", "outputs/held-out.csv", "artefacts/weights.safetensors")
     whole, parts = ([(tmp_path / legs / name).read_bytes() for name in names] for legs in "13")
     assert whole == parts

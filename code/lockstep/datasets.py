@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import lzma
 import os
 import sys
 import urllib.error
 import urllib.request
+import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,11 +31,16 @@ TIMEOUT = 30  # seconds without a byte
 
 @dataclass(frozen=True)
 class File:
-    """One file to download and what it decodes to: `digest` is that of the decoded arrays."""
+    """One file to download and what it decodes to: `digest` is that of the decoded arrays.
+
+    `archive` names the zip at the home that holds it, where the home has no single files. A mirror holds the file as
+    it is, or packed as `name.xz`.
+    """
 
     name: str
     digest: str
     decode: Callable[[Path], Arrays]
+    archive: str = ""
 
 
 @dataclass(frozen=True)
@@ -87,8 +94,9 @@ class Dataset:
     def _at_hand(self, file: File) -> Iterator[Path]:
         folders = [cache(), *(Path(part) for part in os.environ.get("LOCKSTEP_DATA", "").split(os.pathsep) if part)]
         for folder in folders:
-            if (path := folder / self.name / file.name).is_file():
-                yield path
+            for name in (file.name, f"{file.name}.xz"):
+                if (path := folder / self.name / name).is_file():
+                    yield path
 
     def _download(self, file: File) -> Path:
         path = cache() / self.name / file.name
@@ -96,10 +104,13 @@ class Dataset:
         failures = []
         for home in (self.home, *self.mirrors):
             try:
-                fetch(home + file.name, path)
+                packed = path.with_name(file.archive or file.name)
+                fetch(home + packed.name, packed)
+                if file.archive:
+                    _extract(packed, path)
                 return path
-            except (OSError, urllib.error.URLError) as error:
-                failures.append(f"{home}{file.name}: {error}")
+            except (OSError, urllib.error.URLError, zipfile.BadZipFile) as error:
+                failures.append(f"{home}{file.archive or file.name}: {error}")
         raise DataError(
             f'the dataset "{self.name}" is not at hand ({"; ".join(failures)}). Put {file.name} in a folder '
             f"{self.name}/ under a path named in LOCKSTEP_DATA, or try again with a network"
@@ -170,6 +181,15 @@ def fetch(url: str, path: Path) -> None:
     os.replace(part, path)
 
 
+def _extract(archive: Path, path: Path) -> None:
+    """The one member of a zip that is called as `path` is, in whatever folder, written there."""
+    with zipfile.ZipFile(archive) as packed:
+        members = [name for name in packed.namelist() if name.rpartition("/")[2] == path.name]
+        if len(members) != 1:
+            raise OSError(f"it holds {len(members)} files called {path.name}")
+        path.write_bytes(packed.read(members[0]))
+
+
 def _progress(name: str, have: int, total: int) -> None:
     if sys.stderr.isatty():
         end = "\n" if have == total else "\r"
@@ -179,7 +199,7 @@ def _progress(name: str, have: int, total: int) -> None:
 def _decode(file: File, path: Path) -> Arrays | None:
     try:
         return file.decode(path)
-    except (OSError, ValueError, EOFError):
+    except (OSError, ValueError, EOFError, lzma.LZMAError):
         return None
 
 
@@ -199,11 +219,11 @@ def idx(array: str) -> Callable[[Path], Arrays]:
 
 
 def text(array: str) -> Callable[[Path], Arrays]:
-    """A decoder for a text, gzipped or not: its bytes as they are."""
+    """A decoder for a text, packed by gzip or xz or not: its bytes as they are."""
 
     def decode(path: Path) -> Arrays:
         raw = path.read_bytes()
-        content = gzip.decompress(raw) if raw[:2] == b"\x1f\x8b" else raw
-        return {array: np.frombuffer(content, np.uint8)}
+        unpack = {b"\x1f\x8b": gzip.decompress, b"\xfd7": lzma.decompress}.get(raw[:2])
+        return {array: np.frombuffer(unpack(raw) if unpack else raw, np.uint8)}
 
     return decode

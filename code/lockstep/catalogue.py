@@ -75,3 +75,50 @@ multi30k = Dataset(
         File(f"{name.replace('-', '.')}.gz", digest, text(name.replace("-", "_"))) for name, digest in MULTI30K.items()
     ),
 )
+
+
+def _amazon(name: str, digest: str) -> Dataset:
+    """One category of the five-core reviews: a line a user, `user item item …` in the order of time."""
+    return Dataset(
+        "amazon_5core",
+        home="https://raw.githubusercontent.com/RUCAIBox/CIKM2020-S3Rec/master/data/",
+        licence="none stated by McAuley et al.; research use, not redistributed here",
+        files=(File(f"{name}.txt", digest, text("sequences")),),
+    )
+
+
+amazon_beauty = _amazon("Beauty", "68f0fc6d8f9eb8af1939ba30f88380794c73d28582e11ff58a967a718c9e42ee")
+amazon_toys = _amazon("Toys_and_Games", "9c25f298bf22abc24335e33fd7e84ba72e7b3ce882f226ec9faed5e656eb69db")
+amazon_sports = _amazon("Sports_and_Outdoors", "7c9f41090d70bb32e89ae6a6d4889ec2c22395473730492100ef7c668c1cff4d")
+movielens_100k = Dataset(
+    "movielens_100k",
+    home="https://files.grouplens.org/datasets/movielens/",
+    licence="GroupLens: research use with acknowledgement, no redistribution",
+    files=(
+        File(
+            "u.data",
+            "30370e63486c85d5ee5f80d7cdfac0d4d9c75266f2f32a4412e1ec973a75350e",
+            text("ratings"),
+            archive="ml-100k.zip",
+        ),
+    ),
+)
+movielens_latest_small = Dataset(
+    "movielens_latest_small",
+    home="https://files.grouplens.org/datasets/movielens/",
+    licence="GroupLens: research use with acknowledgement; may be redistributed under the same conditions",
+    files=(
+        File(
+            "ratings.csv",
+            "3bcfcbc0be7b5a72a2bae30c12f5da26214376af59549d76e211fb5ceee7f00d",
+            text("ratings"),
+            archive="ml-latest-small.zip",
+        ),
+        File(
+            "movies.csv",
+            "27d61771e219e30c804d10a0af92a0d61ebb5d98e1fa5c9cc87cbcc2565bfcbb",
+            text("movies"),
+            archive="ml-latest-small.zip",
+        ),
+    ),
+)

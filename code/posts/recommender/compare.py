@@ -42,7 +42,7 @@ def search(run: Run, split: Split, model: str, seed: int) -> tuple[Scorer, Setti
     total = trials_of(model, run.config.trials)
     best, trials = None, []
     for trial in range(total):
-        settings, started = draw(model, trial), time.process_time()
+        settings, started = draw(model, trial, seed), time.process_time()
         scorer = fit(model, split.train, settings, seed)
         seconds = time.process_time() - started
         ranks = rank_all(scorer, split.train, split.validation)
@@ -56,7 +56,7 @@ def search(run: Run, split: Split, model: str, seed: int) -> tuple[Scorer, Setti
 
 
 def tune_and_test(run: Run) -> dict[str, Any]:
-    """One model on one dataset: tuned on validation, then tested once.
+    """One model on one dataset: tuned on validation, then tested once. A seed draws the search, and starts factors.
 
     Returns recall and NDCG at 10 on the test items (in per cent for the former), bootstrap intervals over users, what
     was chosen, and the CPU seconds of one fit. Output: trials.csv; artefact: ranks.npy (2, U), above and tied.

@@ -90,7 +90,7 @@ def recommend_all(scorer: Scorer, histories: Histories, k: int, batch: int = BAT
 
 
 def bootstrap(values: Reals, draws: int, rng: np.random.Generator, level: float = 0.95) -> tuple[float, float]:
-    """A percentile interval of the mean over users. It says what other users would change, not what another seed would."""
+    """A percentile interval of the mean over users: what other users would change, not what another seed would."""
     weights = rng.multinomial(len(values), np.full(len(values), 1 / len(values)), size=draws)
     means = weights @ values / len(values)
     low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])

@@ -1,7 +1,8 @@
 """One tuning budget for all: every model gets the same number of settings, drawn at random from a declared space.
 
-A draw depends on the model and the trial's number alone, so that a longer search begins with the shorter one. The
-spaces were written down from the models' papers and defaults, before any test item was read.
+A draw depends on the model, the search and the trial's number alone, so that a longer search begins with the shorter
+one, and several searches say how much of a result is the luck of the draw. The spaces were written down from the
+models' papers and defaults, before any test item was read.
 """
 
 from __future__ import annotations
@@ -54,9 +55,9 @@ SPACES: Mapping[str, Mapping[str, Draw]] = {
 }
 
 
-def draw(model: str, trial: int) -> Settings:
-    """The settings of one trial of a model. A model without settings has a single trial."""
-    rng = np.random.default_rng([zlib.crc32(model.encode()), trial])
+def draw(model: str, trial: int, search: int = 0) -> Settings:
+    """The settings of one trial of a search for a model. A model without settings has a single trial."""
+    rng = np.random.default_rng([zlib.crc32(model.encode()), search, trial])
     return {name: choose(rng) for name, choose in SPACES[model].items()}
 
 

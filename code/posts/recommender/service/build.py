@@ -82,10 +82,7 @@ def train_ranker(train: Histories, genres: Floats, pipeline: Pipeline, width: in
     import lightgbm
 
     earlier = fitted(train.without_last(held), genres, width)
-    asked = [
-        tables(train.without_last(held - n), train.last(held - n), earlier, pipeline)
-        for n in range(held)
-    ]
+    asked = [tables(train.without_last(held - n), train.last(held - n), earlier, pipeline) for n in range(held)]
     table, labels, sizes = (np.concatenate(part) for part in zip(*asked, strict=True))
     return lightgbm.train(TREES, lightgbm.Dataset(table, labels, group=sizes), num_boost_round=ROUNDS[-1])
 

@@ -18,7 +18,7 @@ import numpy as np
 from lockstep.errors import LockstepError
 
 from posts.recommender.service.bundle import FILES, in_folder, load
-from posts.recommender.service.events import State
+from posts.recommender.service.events import EventLog, State
 from posts.recommender.service.pipeline import recommend
 from posts.recommender.service.serve import running
 
@@ -43,15 +43,13 @@ async def post(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, path:
     return status
 
 
-async def drive(port: int, events: list[dict[str, Any]], asks: list[dict[str, Any]], rate: float) -> list[float]:
-    """Milliseconds from when each of `asks` was due, `rate` a second, after `events` have been sent one by one.
+async def drive(port: int, asks: list[dict[str, Any]], rate: float) -> list[float]:
+    """Milliseconds from when each of `asks` was due, `rate` a second.
 
     Raises LockstepError for an answer that is no list.
     """
     free: asyncio.Queue[Any] = asyncio.Queue()
     opened = [await asyncio.open_connection("127.0.0.1", port) for _ in range(CONNECTIONS)]
-    for event in events:
-        await post(*opened[0], "/taken", event)
     for connection in opened:
         free.put_nowait(connection)
     taken: list[float] = []
@@ -73,6 +71,21 @@ async def drive(port: int, events: list[dict[str, Any]], asks: list[dict[str, An
     return taken
 
 
+def histories(items: int, rng: np.random.Generator) -> dict[str, list[int]]:
+    """Users of the test and the rows that each took."""
+    table = rng.integers(items, size=(USERS, min(TAKEN, items // 4)))
+    return {f"u{user}": row.tolist() for user, row in enumerate(table)}
+
+
+def write_log(path: Path, taken: dict[str, list[int]]) -> None:
+    """The log that the service finds when it starts."""
+    log = EventLog(path)
+    for user, history in taken.items():
+        for item in history:
+            log.append({"type": "taken", "user": user, "item": item})
+    log.close()
+
+
 def measure(run: Run) -> list[dict[str, Any]]:
     """Median and 99th percentile in milliseconds: of the two stages alone in this process, and over HTTP from the
     scheduled send at each rate in turn."""
@@ -81,21 +94,20 @@ def measure(run: Run) -> list[dict[str, Any]]:
     for name in (*FILES, "manifest.json"):
         shutil.copy(made.open(name), folder / name)
     bundle, rng = load(in_folder(folder)), np.random.default_rng(run.seed)
-    rows_of = rng.integers(len(bundle.popularity), size=(USERS, min(TAKEN, len(bundle.popularity) // 4)))
+    taken = histories(len(bundle.popularity), rng)
     asks = [{"user": f"u{n % USERS}", "request": f"load-{n}"} for n in range(config.load_requests)]
-    state = State({f"u{user}": row.tolist() for user, row in enumerate(rows_of)})
+    state = State({user: list(history) for user, history in taken.items()})
     times = []
     for ask in asks:
         started = time.perf_counter()
         recommend(bundle, state, ask["user"], ask["request"], 10)
         times.append(1000 * (time.perf_counter() - started))
     rows = [{"path": "two stages, in the process"} | quantiles(times)]
-    events = [
-        {"user": f"u{user}", "item": int(bundle.item_ids[row])} for user, row_of in enumerate(rows_of) for row in row_of
-    ]
     for rate in config.load_rates:
-        with running(folder, folder / f"log-{rate}", TOKEN) as port:
-            spent = asyncio.run(drive(port, events, asks, rate))
+        log = folder / f"log-{rate}"
+        write_log(log, taken)
+        with running(folder, log, TOKEN) as port:
+            spent = asyncio.run(drive(port, asks, rate))
         rows.append({"path": f"over HTTP, {rate} a second"} | quantiles(spent))
     shutil.rmtree(folder)
     return rows

@@ -26,6 +26,7 @@ def main(folder: str, log: str) -> None:
     service = Service({bundle.digest: bundle}, bundle.digest, Path(log), token)
     listening = socket.socket()
     listening.bind(("127.0.0.1", 0))
+    listening.listen(2048)
     print(listening.getsockname()[1], flush=True)
     config = uvicorn.Config(application(service), log_level="warning", access_log=False, lifespan="off")
     uvicorn.Server(config).run(sockets=[listening])

@@ -26,16 +26,14 @@ def run_loop(run: Run) -> dict[str, Any]:
     people = People(config.people, config.catalogue, np.random.default_rng([run.seed, 0]))
     past = loop(people, config.rounds, SLOTS, config.explore, np.random.default_rng([run.seed, 1]))
     fields = ("fraction", "exposure_gini", "never_shown")
-    run.write_csv(
-        "rounds.csv", [{"round": n + 1} | {f: getattr(r, f) for f in fields} for n, r in enumerate(past)]
-    )
+    run.write_csv("rounds.csv", [{"round": n + 1} | {f: getattr(r, f) for f in fields} for n, r in enumerate(past)])
     last = past[-max(len(past) // 5, 1) :]
     row = {"fraction": 100 * float(np.mean([r.fraction for r in last])), "exposure_gini": past[-1].exposure_gini}
     return row | {"never_shown": 100 * past[-1].never_shown}
 
 
 def power(run: Run) -> dict[str, Any]:
-    """The size that the formula gives for a lift of a conversion rate, and the power that simulated tests have at it."""
+    """The size that the formula gives for a lift of a conversion rate, and the power of simulated tests at it."""
     config = run.config
     users = users_per_arm(config.conversion, config.lift)
     rng = np.random.default_rng(run.seed)

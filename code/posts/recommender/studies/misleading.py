@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from posts.recommender.compare import CUT, fit
+from posts.recommender.compare import BOOTSTRAP_SEED, CUT, fit
 from posts.recommender.data import Events, Floats, Histories, Ints, events_of, histories_of, leave_last_out
-from posts.recommender.metrics import BATCH, Ranks, Reals, Scorer, place, rank_all
+from posts.recommender.metrics import BATCH, Ranks, Reals, Scorer, bootstrap, place, rank_all
 from posts.recommender.tuning import Settings
 
 if TYPE_CHECKING:
@@ -117,8 +117,12 @@ def leak(run: Run) -> list[dict[str, Any]]:
     everything = np.tile(np.bincount(known.items, minlength=known.item_count).astype(np.float32), (len(known), 1))
     ways = {"with the future": everything, "past only": counts_before(events, moments)}
     seen = known.matrix()
-    rows = []
-    for name, counts in ways.items():
-        ranks = place(counts, targets, seen)
-        rows.append({"counted": name, "ndcg": float(ranks.ndcg(CUT).mean()), "recall": float(ranks.recall(CUT).mean())})
+    ranks = {name: place(counts, targets, seen) for name, counts in ways.items()}
+    rows: list[dict[str, Any]] = [
+        {"counted": name, "ndcg": float(own.ndcg(CUT).mean()), "recall": float(own.recall(CUT).mean())}
+        for name, own in ranks.items()
+    ]
+    gap = ranks["with the future"].recall(CUT) - ranks["past only"].recall(CUT)
+    low, high = bootstrap(gap, run.config.bootstrap_draws, np.random.default_rng(BOOTSTRAP_SEED))
+    rows.append({"counted": "difference", "gap": float(gap.mean()), "gap_low": low, "gap_high": high})
     return [row | {"users": len(known)} for row in rows]

@@ -55,9 +55,7 @@ class World:
         folds = np.arange(count) % 2
         means = np.stack(reward_means(actions, rewards, ACTIONS, folds))  # (2, A)
         direct = (self.target[rows] * means[folds]).sum(1)
-        return Logged(
-            rewards, self.logging[rows, actions], self.target[rows, actions], means[folds, actions], direct
-        )
+        return Logged(rewards, self.logging[rows, actions], self.target[rows, actions], means[folds, actions], direct)
 
 
 def measure(run: Run) -> list[dict[str, Any]]:

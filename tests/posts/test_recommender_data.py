@@ -125,7 +125,10 @@ def test_real_files_hold_what_their_source_counts_where_the_mirror_is():
         histories = histories_of(dataset.load())
         assert (len(histories), histories.item_count, len(histories.items)) == expected
         assert histories.lengths.min() == 5
-    for dataset, expected in {movielens_100k: (943, 1682, 100_000), movielens_latest_small: (610, 9724, 100_836)}.items():
+    for dataset, expected in {
+        movielens_100k: (943, 1682, 100_000),
+        movielens_latest_small: (610, 9724, 100_836),
+    }.items():
         events = events_of(dataset.load())
         assert (events.users.max() + 1, len(events.item_ids), len(events.items)) == expected
     titles, _ = movies_of(movielens_latest_small.load(), np.array([1]))

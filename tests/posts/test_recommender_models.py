@@ -165,7 +165,9 @@ def test_the_binary_loss_of_undecided_states_is_twice_log_two():
 def test_dropout_keeps_the_mean_and_rests_in_evaluation():
     x, rng = torch.ones(20_000), torch.Generator().manual_seed(0)
     dropped = dropout(x, 0.3, rng)
-    assert (dropped == 0).float().mean() == pytest.approx(0.3, abs=0.02) and dropped.mean() == pytest.approx(1, abs=0.02)
+    assert (dropped == 0).float().mean() == pytest.approx(0.3, abs=0.02) and dropped.mean() == pytest.approx(
+        1, abs=0.02
+    )
     assert dropout(x, 0.3, None) is x
 
 

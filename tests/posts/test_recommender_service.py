@@ -129,7 +129,6 @@ def test_nothing_taken_or_removed_is_shown(bundle):
 def test_a_replay_finds_the_list_that_was_tampered_with(bundle, tmp_path):
     service = drills.started(bundle, tmp_path / "log")
     drills.ask_all(service, "a")
-    service.log.close()
     assert replay(tmp_path / "log", {bundle.digest: bundle}) == (20, [])
     lines = (tmp_path / "log").read_text().splitlines()
     event = json.loads(lines[-1])
@@ -143,10 +142,9 @@ def test_the_log_refuses_a_damaged_middle_and_forgives_a_torn_end(tmp_path):
     path = tmp_path / "log"
     log = EventLog(path)
     log.append({"type": "taken", "user": "a", "item": 3})
-    log.close()
     path.write_bytes(path.read_bytes() + b'{"type": "tak')
     assert state_of(path).histories == {"a": [3]}
-    EventLog(path).close()
+    EventLog(path)
     assert path.read_bytes().endswith(b"\n")
     path.write_bytes(b"nonsense\n" + path.read_bytes())
     with pytest.raises(LogDamaged, match="log:1"):
@@ -195,7 +193,11 @@ def test_wrong_requests_get_one_line_that_says_what_was_expected(client):
 
 def test_only_operators_remove_and_release(client, bundle):
     item = int(bundle.item_ids[3])
-    for header in ({}, {"authorization": "Bearer wrong"}, {"authorization": "Bearer ünïcode".encode().decode("latin-1")}):
+    for header in (
+        {},
+        {"authorization": "Bearer wrong"},
+        {"authorization": "Bearer ünïcode".encode().decode("latin-1")},
+    ):
         assert client.delete(f"/items/{item}", headers=header).status_code == 401
         assert client.put("/bundle", json={"digest": "f"}, headers=header).status_code == 401
     assert client.delete(f"/items/{item}", headers=OPERATOR).status_code == 204
@@ -207,7 +209,6 @@ def test_only_operators_remove_and_release(client, bundle):
 def test_a_restart_knows_what_the_log_knows(bundle, tmp_path):
     service = drills.started(bundle, tmp_path / "log")
     before = service.ask(Ask("u3", "same request", 5))
-    service.log.close()
     again = Service({bundle.digest: bundle}, bundle.digest, tmp_path / "log", "secret")
     assert again.ask(Ask("u3", "same request", 5)) == before
     assert again.state.served == 2

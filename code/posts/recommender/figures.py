@@ -59,7 +59,7 @@ def draw_offline(run: Run, rows: Rows) -> None:
         axes.set_xticks(range(len(datasets)), [dataset.capitalize() for dataset in datasets])
         axes.set_ylabel("NDCG@10, test")
         axes.grid(False, axis="x")
-        axes.legend(ncols=3, fontsize=9)
+        axes.legend(loc="upper right", ncols=3, fontsize=9)
 
 
 def draw_protocols(run: Run, rows: Rows) -> None:
@@ -91,7 +91,7 @@ def draw_overlap(run: Run, rows: Rows) -> None:
         axes.set_xscale("log")
         axes.set_xlabel("effective sample size of the log (dotted: refused to the left)")
         axes.set_ylabel("intervals that hold the truth, %")
-        axes.legend(fontsize=9)
+        axes.legend(loc="lower right", fontsize=9)
 
 
 def draw_loop(run: Run) -> None:
@@ -109,7 +109,7 @@ def draw_loop(run: Run) -> None:
         right.set_title("Gini of exposure")
         for axes in (left, right):
             axes.set_xlabel("round")
-        right.legend(fontsize=9)
+        right.legend(loc="lower right", fontsize=9)
 
 
 def draw_indexes(run: Run, rows: Rows) -> None:
@@ -124,7 +124,7 @@ def draw_indexes(run: Run, rows: Rows) -> None:
         axes.set_yscale("log")
         axes.set_xlabel("items")
         axes.set_ylabel("microseconds a query, median")
-        axes.legend(fontsize=9)
+        axes.legend(loc="upper left", fontsize=9)
 
 
 def draw_rerank(run: Run, rows: Rows) -> None:
@@ -143,4 +143,4 @@ def draw_rerank(run: Run, rows: Rows) -> None:
                 axes.annotate(row["trade"], at, (4, 4), textcoords="offset points", fontsize=8)
         axes.set_xlabel("divergence from the person's genres, nats")
         axes.set_ylabel("recall@10")
-        axes.legend(fontsize=9)
+        axes.legend(loc="lower right", fontsize=9)

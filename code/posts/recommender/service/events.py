@@ -1,6 +1,6 @@
 """The event log, and the state that follows from it: who took what, and what was removed.
 
-One event a line, JSON, appended and flushed before the answer leaves. State is a fold over the log, so a restart reads
+One event a line, JSON, appended and handed to the system before the answer leaves. State is a fold over the log, so a restart reads
 the log, and a replay can ask at every served list whether today's code makes the same one.
 
 Events: {"type": "taken", "user", "item"} · {"type": "removed", "item"} · {"type": "bundle", "digest"} ·
@@ -61,18 +61,16 @@ def checked(event: dict[str, Any]) -> dict[str, Any]:
 
 
 class EventLog:
-    """Appends events to a file, one writer at a time."""
+    """Appends events to a file, one writer at a time. The file is opened for each, so that it may be moved aside."""
 
     def __init__(self, path: Path):
         _cut_torn_line(path)
-        self.file = path.open("a", encoding="utf-8")
+        self.path = path
 
     def append(self, event: dict[str, Any]) -> None:
-        self.file.write(json.dumps(checked(event), sort_keys=True) + "\n")
-        self.file.flush()
-
-    def close(self) -> None:
-        self.file.close()
+        line = json.dumps(checked(event), sort_keys=True) + "\n"
+        with self.path.open("a", encoding="utf-8") as file:
+            file.write(line)
 
 
 def _cut_torn_line(path: Path) -> None:

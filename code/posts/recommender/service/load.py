@@ -83,7 +83,6 @@ def write_log(path: Path, taken: dict[str, list[int]]) -> None:
     for user, history in taken.items():
         for item in history:
             log.append({"type": "taken", "user": user, "item": item})
-    log.close()
 
 
 def measure(run: Run) -> list[dict[str, Any]]:

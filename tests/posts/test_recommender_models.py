@@ -14,7 +14,7 @@ from posts.recommender.data import Histories, histories_of, leave_last_out, mark
 from posts.recommender.experiment import Config
 from posts.recommender.linear import Ease, Factors, ease_weights
 from posts.recommender.metrics import rank_all
-from posts.recommender.sasrec import SASRec, Attention, batches, binary, dropout, loss_of, padded, score, softmax
+from posts.recommender.sasrec import Attention, SASRec, batches, binary, dropout, loss_of, padded, score, softmax
 from posts.recommender.train import Training, best_trial, epoch, train
 from posts.recommender.tuning import draw
 

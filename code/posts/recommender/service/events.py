@@ -1,7 +1,7 @@
 """The event log, and the state that follows from it: who took what, and what was removed.
 
-One event a line, JSON, appended and handed to the system before the answer leaves. State is a fold over the log, so a restart reads
-the log, and a replay can ask at every served list whether today's code makes the same one.
+One event a line, JSON, appended and handed to the system before the answer leaves. State is a fold over the log, so a
+restart reads the log, and a replay can ask at every served list whether today's code makes the same one.
 
 Events: {"type": "taken", "user", "item"} · {"type": "removed", "item"} · {"type": "bundle", "digest"} ·
 {"type": "served", "request", "user", "items", "propensities", "source", "bundle", "at"}. Items are a bundle's rows.

@@ -37,8 +37,8 @@ def fit(model: str, histories: Histories, settings: Settings, seed: int = 0) -> 
     return MODELS[model](histories, seed, **settings)
 
 
-def search(run: Run, split: Split, model: str, seed: int) -> tuple[Scorer, Settings, list[dict[str, Any]]]:
-    """The best of the trials by validation NDCG@10 (the first of equals), its settings, and a row for each trial."""
+def search(run: Run, split: Split, model: str, seed: int) -> tuple[Scorer, list[dict[str, Any]]]:
+    """The best of the trials by validation NDCG@10 (the first of equals), and a row for each trial."""
     total = trials_of(model, run.config.trials)
     best, trials = None, []
     for trial in range(total):
@@ -49,28 +49,28 @@ def search(run: Run, split: Split, model: str, seed: int) -> tuple[Scorer, Setti
         ndcg = float(ranks.ndcg(CUT).mean())
         trials.append({"trial": trial, "settings": spelled(settings), "validation_ndcg": ndcg, "seconds": seconds})
         if best is None or ndcg > best[0]:
-            best = (ndcg, scorer, settings)
+            best = (ndcg, scorer)
         run.progress(trial + 1, total, ndcg=ndcg)
     assert best is not None
-    return best[1], best[2], trials
+    return best[1], trials
 
 
 def tune_and_test(run: Run) -> dict[str, Any]:
     """One model on one dataset: tuned on validation, then tested once. A seed draws the search, and starts factors.
 
-    Returns recall and NDCG at 10 on the test items (in per cent for the former), bootstrap intervals over users, what
-    was chosen, and the CPU seconds of one fit. Output: trials.csv; artefact: ranks.npy (2, U), above and tied.
+    Returns recall and NDCG at 10 on the test items, bootstrap intervals over users, and the CPU seconds of one fit.
+    Output: trials.csv, with the settings of each trial; artefact: ranks.npy (2, U), above and tied.
     """
     config, seed = run.config, run.keys.get("seed", 0)
     split = leave_last_out(histories_of(run.data(config.dataset)))
-    scorer, settings, trials = search(run, split, config.model, seed)
+    scorer, trials = search(run, split, config.model, seed)
     run.write_csv("trials.csv", [{k: v for k, v in trial.items() if k != "seconds"} for trial in trials])
     test = rank_all(scorer, split.known, split.test)
     keep_ranks(run, test)
-    chosen = {"trials": len(trials), "settings": spelled(settings)}
     best = max(trial["validation_ndcg"] for trial in trials)
     seconds = float(np.median([trial["seconds"] for trial in trials]))
-    return test_row(test, config.bootstrap_draws) | chosen | {"validation_ndcg": best, "fit_seconds": seconds}
+    told = {"trials": len(trials), "validation_ndcg": best, "fit_seconds": seconds}
+    return test_row(test, config.bootstrap_draws) | told
 
 
 def keep_ranks(run: Run, ranks: Ranks) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 import scipy.sparse as sp
 
-from posts.recommender.data import Floats, Histories
+from posts.recommender.data import Floats, Histories, Sparse
 
 
 def popularity_counts(histories: Histories) -> Floats:
@@ -27,7 +27,7 @@ class Popularity:
         return np.tile(self.counts_I, (len(histories), 1))
 
 
-def co_occurrence(histories: Histories) -> sp.csr_matrix:
+def co_occurrence(histories: Histories) -> Sparse:
     """(I, I): in how many histories two items are together; 0 on the diagonal."""
     taken_UI = histories.matrix()
     together = (taken_UI.T @ taken_UI).tocoo()
@@ -36,7 +36,7 @@ def co_occurrence(histories: Histories) -> sp.csr_matrix:
     return sp.csr_matrix((together.data[apart], pairs), shape=together.shape)
 
 
-def transitions(histories: Histories, window: int) -> sp.csr_matrix:
+def transitions(histories: Histories, window: int) -> Sparse:
     """(I, I): the sum of 1/k over events of j that came k places after one of i in the same history, k ≤ window."""
     items, ages = histories.items, histories.ages
     rows, columns, weights = [], [], []
@@ -52,13 +52,13 @@ def transitions(histories: Histories, window: int) -> sp.csr_matrix:
     return found
 
 
-def normalised(counts: sp.csr_matrix, popularity: Floats, exponent: float) -> sp.csr_matrix:
+def normalised(counts: Sparse, popularity: Floats, exponent: float) -> Sparse:
     """counts[i, j] / (popularity[i] · popularity[j])^exponent: one half makes a cosine of co-occurrence."""
     inverse = sp.diags(np.maximum(popularity, 1) ** np.float32(-exponent))
     return (inverse @ counts @ inverse).tocsr().astype(np.float32)
 
 
-def nearest_only(similar: sp.csr_matrix, count: int) -> sp.csr_matrix:
+def nearest_only(similar: Sparse, count: int) -> Sparse:
     """The `count` largest entries of each row; equal ones by the column's number."""
     similar = similar.tocsr()
     rows = np.repeat(np.arange(similar.shape[0]), np.diff(similar.indptr))

@@ -11,6 +11,7 @@ import csv
 import io
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
@@ -20,6 +21,7 @@ from numpy.typing import NDArray
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float32]
+Sparse = Any  # a matrix of scipy.sparse, which declares no types
 
 SUCCESSORS = (0.6, 0.25, 0.15)  # of a made session: how likely the next, second and third item of the ring follow
 RING = 60
@@ -71,7 +73,7 @@ class Histories:
         """(U,): the item `back` places from the end of each history."""
         return self.items[self.starts[1:] - back]
 
-    def matrix(self, decay: float = 1.0) -> sp.csr_matrix:
+    def matrix(self, decay: float = 1.0) -> Sparse:
         """(U, I): the weight decay^age of each item, its latest event counting; 1 for every item taken at decay 1."""
         weights = np.power(np.float32(decay), self.ages).astype(np.float32)
         order = np.argsort(self.ages, kind="stable")  # the latest event of a pair comes first, and is the one kept

@@ -79,6 +79,7 @@ recommender = Experiment(
         Metric("ndcg_high", digits=4, title="NDCG@10, upper end"),
         Metric("validation_ndcg", digits=4, better="higher", title="NDCG@10, validation", tolerance=0.001),
         Metric("validation_recall", digits=4, better="higher", title="recall@10, validation", tolerance=0.001),
+        Metric("epochs_trained", digits=0, title="epochs until validation stopped improving", tolerance=1e9),
         Metric("fit_seconds", unit="s", digits=1, better="lower", title="CPU time of one fit", tolerance=1e9),
         Metric("users", digits=0, title="users"),
         Metric("gap", digits=4, title="difference, paired over users"),

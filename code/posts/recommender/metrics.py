@@ -75,12 +75,12 @@ def top(scores: Floats, k: int, seen: sp.csr_matrix | None = None) -> Ints:
 
     Items seen are left out. Raises ValueError where fewer than k are left.
     """
-    scores = scores.astype(np.float64)  # a copy
+    open_: Reals = scores.astype(np.float64)  # a copy
     if seen is not None:
-        scores[seen.nonzero()] = -np.inf
-    if (np.isfinite(scores).sum(1) < k).any():
+        open_[seen.nonzero()] = -np.inf
+    if (np.isfinite(open_).sum(1) < k).any():
         raise ValueError(f"fewer than {k} items are left to recommend")
-    return np.argsort(-scores, axis=1, kind="stable")[:, :k]
+    return np.argsort(-open_, axis=1, kind="stable")[:, :k]
 
 
 def recommend_all(scorer: Scorer, histories: Histories, k: int, batch: int = BATCH) -> Ints:

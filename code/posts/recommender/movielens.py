@@ -14,7 +14,7 @@ import scipy.sparse as sp
 from posts.recommender.compare import CUT, fit
 from posts.recommender.data import Histories, events_of
 from posts.recommender.metrics import Reals, recommend_all
-from posts.recommender.tuning import draw, spelled, trials_of
+from posts.recommender.tuning import draw, trials_of
 
 if TYPE_CHECKING:
     from lockstep.run import Run
@@ -59,12 +59,11 @@ def hold_out(run: Run) -> dict[str, Any]:
         lists = recommend_all(scorer, train, CUT)
         _, ndcg = list_metrics(lists, validation)
         if best is None or ndcg.mean() > best[0]:
-            best = (float(ndcg.mean()), scorer, settings)
+            best = (float(ndcg.mean()), scorer)
     assert best is not None
     shown = _without(recommend_all(best[1], train, min(10 * CUT, _most(train))), validation)
     recall, ndcg = list_metrics(shown, test)
-    row = {"recall": float(recall.mean()), "ndcg": float(ndcg.mean()), "validation_ndcg": best[0]}
-    return row | {"settings": spelled(best[2])}
+    return {"recall": float(recall.mean()), "ndcg": float(ndcg.mean()), "validation_ndcg": best[0]}
 
 
 def _most(histories: Histories) -> int:

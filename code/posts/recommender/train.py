@@ -8,7 +8,7 @@ a resumed training equals an uninterrupted one.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -128,11 +128,11 @@ def tune(run: Run) -> dict[str, Any]:
     split = leave_last_out(histories_of(run.data(run.config.dataset)))
     training = train(run, split, settings, seed=0)
     best = training.curve[training.best_epoch]
-    chosen_settings = {"settings": spelled(settings), "best_epoch": int(best[0])}
-    return {"validation_ndcg": best[2], "validation_recall": best[3], "epochs_trained": training.done} | chosen_settings
+    values = {"validation_ndcg": best[2], "validation_recall": best[3]}
+    return values | {"epochs_trained": training.done, "settings": spelled(settings)}
 
 
-def best_trial(rows: list[Mapping[str, Any]], dataset: str) -> int:
+def best_trial(rows: Sequence[Mapping[str, Any]], dataset: str) -> int:
     """The trial with the best validation NDCG@10 on a dataset, the first of equals."""
     own = [row for row in rows if row["dataset"] == dataset]
     return max(own, key=lambda row: (row["validation_ndcg"], -row["trial"]))["trial"]
@@ -154,5 +154,5 @@ def fit(run: Run) -> dict[str, Any]:
     test = rank_all(lambda histories: score(training.model, histories), split.known, split.test)
     keep_ranks(run, test)
     best = training.curve[training.best_epoch]
-    told = {"trials": config.trials, "settings": spelled(settings), "epochs_trained": training.done}
+    told = {"trials": config.trials, "chosen": trial, "epochs_trained": training.done}
     return test_row(test, config.bootstrap_draws) | told | {"validation_ndcg": best[2], "fit_seconds": seconds}

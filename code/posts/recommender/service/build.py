@@ -12,12 +12,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import scipy.sparse as sp
 import scipy.sparse.linalg
 
 from posts.recommender.compare import CUT
 from posts.recommender.counting import Counting
-from posts.recommender.data import Floats, Histories, Ints, events_of, genre_matrix, leave_last_out, movies_of
+from posts.recommender.data import Floats, Histories, Ints, Sparse, events_of, genre_matrix, leave_last_out, movies_of
 from posts.recommender.metrics import Ranks
 from posts.recommender.retrieval import Exact
 from posts.recommender.service.bundle import Pipeline, write_manifest
@@ -32,7 +31,7 @@ TREES |= {"verbose": -1, "num_threads": 1, "deterministic": True, "force_row_wis
 ROUNDS = (5, 10, 20, 40, 80)  # numbers of trees that validation chooses among
 
 
-def factorised(similar: sp.csr_matrix, width: int) -> tuple[Floats, Floats]:
+def factorised(similar: Sparse, width: int) -> tuple[Floats, Floats]:
     """Q (I, D) and V (I, D) with Q Vᵀ ≈ S, by truncated singular values; the same every time."""
     width = min(width, min(similar.shape) - 1)
     start = np.random.default_rng(0).normal(size=min(similar.shape))

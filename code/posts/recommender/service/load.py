@@ -58,9 +58,9 @@ async def drive(port: int, asks: list[dict[str, Any]], rate: float) -> list[floa
     async def send(number: int, ask: dict[str, Any]) -> None:
         due = begun + number / rate
         await asyncio.sleep(max(due - time.perf_counter(), 0))
-        connection = await free.get()
-        status = await post(*connection, "/recommend", ask)
-        free.put_nowait(connection)
+        reader, writer = await free.get()
+        status = await post(reader, writer, "/recommend", ask)
+        free.put_nowait((reader, writer))
         if status != 200:
             raise LockstepError(f"the service answered a request for a list with status {status}")
         taken.append(1000 * (time.perf_counter() - due))

@@ -22,7 +22,7 @@ def ease_weights(gram_II: NDArray[np.floating], penalty: float) -> Floats:
     regular = gram_II.astype(np.float32, order="F")  # a copy
     regular[np.diag_indices_from(regular)] += np.float32(penalty)
     factor = scipy.linalg.cholesky(regular, lower=True, overwrite_a=True, check_finite=False)
-    potri = scipy.linalg.get_lapack_funcs("potri", (factor,))
+    (potri,) = scipy.linalg.get_lapack_funcs(("potri",), (factor,))
     inverse, failed = potri(factor, lower=1, overwrite_c=1)
     if failed:
         raise np.linalg.LinAlgError(f"the regularised Gram matrix has no inverse at row {failed}")

@@ -35,7 +35,8 @@ def factorised(similar: Sparse, width: int) -> tuple[Floats, Floats]:
     """Q (I, D) and V (I, D) with Q Vᵀ ≈ S, by truncated singular values; the same every time."""
     width = min(width, min(similar.shape) - 1)
     start = np.random.default_rng(0).normal(size=min(similar.shape))
-    u, s, vt = scipy.sparse.linalg.svds(similar.astype(np.float64), k=width, v0=start)
+    found: Any = scipy.sparse.linalg.svds(similar.astype(np.float64), k=width, v0=start)
+    u, s, vt = found
     root = np.sqrt(s)
     return (u * root).astype(np.float32), (vt.T * root).astype(np.float32)
 

@@ -1,18 +1,22 @@
-"""The demo's arithmetic: what the page computes from its file is what the Python model scores."""
+"""The demo: what the page computes from its file is what the Python model scores, and a reader can use it."""
 
 import json
 import subprocess
 from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
 import pytest
+from demopage import assemble, figure, shown
 from fakerun import FakeRun
+from playwright.sync_api import expect
 from posts.recommender import demo
 from posts.recommender.counting import Counting
 from posts.recommender.data import Histories, events_of, made_movies
 from posts.recommender.experiment import Config
 from posts.recommender.service.build import COUNTING
+from webpages import served
 
 SCRIPT = Path(__file__).parents[2] / "code/posts/recommender/demo/films.js"
 HISTORY = [3, 11, 25]  # newest first
@@ -75,3 +79,34 @@ def test_diversity_brings_more_genres_and_popularity_more_of_the_popular(films):
     assert computed(films, genres % (score % 0, 0.9)) >= computed(films, genres % (score % 0, 0))
     ratings = "own.diversify(%s, data.genres, 10, 0).map(({ film }) => data.ratings[film]).reduce((a, b) => a + b, 0)"
     assert computed(films, ratings % (score % 0.5)) > computed(films, ratings % (score % -0.5))
+
+
+@pytest.fixture(scope="module")
+def site(films, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("site")
+    digests = {"demo/films.json": sha256(films.read_bytes()).hexdigest()}
+    fields = {"name": "films", "script": "demo/films.js", "weight": "9 kB", "digests": digests, "poster": ""}
+    assemble(folder, figure(fields | {"id": "demo-1", "caption_html": "Films."}), SCRIPT.parent, films.parent)
+    with served(folder) as address:
+        yield address, folder
+
+
+def test_a_reader_chooses_films_and_is_told_why(browser, site):
+    with shown(browser, site[0]) as page:
+        page.locator("button.start").click()
+        offered = page.get_by_role("group", name="Films to choose")
+        first = offered.get_by_role("button").first.text_content()
+        offered.get_by_role("button").first.click()
+        expect(page.locator(".shown li")).to_have_count(10)
+        expect(page.locator(".shown li").first).to_contain_text(f"because of {first}: 100 %")
+        page.get_by_role("searchbox").fill("Film 7")
+        expect(offered.get_by_role("button").first).to_contain_text("Film 7")
+        page.get_by_role("button", name=f"Take out {first}").click()
+        expect(page.get_by_role("status")).to_contain_text("Choose a film")
+
+
+def test_another_file_than_the_recorded_one_is_not_shown(browser, site, tmp_path):
+    (site[1] / "post/demo/films.json").write_text("{}")
+    with shown(browser, site[0]) as page:
+        page.locator("button.start").click()
+        expect(page.get_by_role("alert")).to_contain_text("is not the recorded file")

@@ -136,6 +136,22 @@ def beyond_accuracy(measured, reported):
     ]
 
 
+def cold_start(measured, reported):
+    """The counting model by what it knows of user and item: validation NDCG@10 with bootstrap intervals."""
+    known = {"user": ("3–4", "5–9", "10 or more"), "item": ("0", "1–4", "5–19", "20 or more")}
+    return [
+        {
+            "of": of,
+            "events known": events,
+            "NDCG@10": measured("ndcg", stage="cold", of=of, events=events),
+            "from": measured("ndcg_low", stage="cold", of=of, events=events),
+            "to": measured("ndcg_high", stage="cold", of=of, events=events),
+        }
+        for of, buckets in known.items()
+        for events in buckets
+    ]
+
+
 def price_of_rerank(measured, reported):
     """What reranking costs and brings, by its weight."""
     return [
@@ -232,7 +248,7 @@ def alternatives(measured, reported):
 
 
 TABLES = (
-    *(offline, published, reported_and_reproduced, gaps, films_at_random, ways_to_rank, beyond_accuracy),
+    *(offline, published, reported_and_reproduced, gaps, films_at_random, ways_to_rank, beyond_accuracy, cold_start),
     *(price_of_rerank, coverage_of_intervals, loop_outcomes, index_times, lengths_and_graphs, drill_outcomes),
     *(latency, alternatives),
 )

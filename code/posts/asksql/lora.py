@@ -68,8 +68,9 @@ def add(weights: dict[str, Tensor], learned: dict[str, Tensor], scale: float) ->
     for name in learned:
         if name.endswith(".a"):
             layer = name.removesuffix(".a")
-            a_RI, b_OR = learned[name].float(), learned[f"{layer}.b"].float()
-            changed[f"{layer}.weight"] = torch.addmm(weights[f"{layer}.weight"], b_OR, a_RI, alpha=scale)
+            w_OI = weights[f"{layer}.weight"]
+            a_RI, b_OR = learned[name].to(w_OI.dtype), learned[f"{layer}.b"].to(w_OI.dtype)
+            changed[f"{layer}.weight"] = torch.addmm(w_OI, b_OR, a_RI, alpha=scale)
     return changed
 
 

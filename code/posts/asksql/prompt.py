@@ -51,7 +51,7 @@ def plain(name: str) -> str:
     ascii_only = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
     words = re.sub(r"[^a-z0-9]+", "_", ascii_only.replace("'", "")).strip("_")[:LONGEST_NAME].strip("_")
     if not words:
-        words = "column"
+        words = "unnamed"
     if words[0].isdigit():
         words = f"n_{words}"
     return f"{words}_" if words in KEYWORDS else words

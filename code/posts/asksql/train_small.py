@@ -92,7 +92,7 @@ def batch_of(chosen: Sequence[Item], unknown: float = 0.0, rng: random.Random | 
         target.append([*item.actions, *[-1] * short])
         possible = [allowed(item.source, item.actions[:n], width) for n in range(len(item.actions))]
         free.append(possible + [[True] * (KEYWORDS + width)] * short)
-    return Batch(*map(torch.tensor, (pieces, before, target, free)), len(chosen))
+    return Batch(*(torch.tensor(each) for each in (pieces, before, target, free)), questions=len(chosen))
 
 
 def batch_loss(model: CopyDecoder, batch: Batch) -> tuple[Tensor, int]:

@@ -10,7 +10,7 @@ import pytest
 import torch
 from legs import LegsRun
 from lockstep.errors import RunFailed
-from posts.asksql import train, train_small, weights
+from posts.asksql import train, train_geoquery, train_small, weights
 from posts.asksql.data import Corpus
 from posts.asksql.experiment import FULL, GEOQUERY, Config, asksql
 from posts.asksql.lora import adapt
@@ -68,7 +68,7 @@ def test_the_rate_rises_to_its_peak_and_falls_along_half_a_cosine_to_its_floor()
 VARIANTS = {
     "lora": (train.fit, SMALL, "learned.safetensors"),
     "full": (train.fit, replace(SMALL, **FULL), "learned.safetensors"),
-    "geoquery": (train.fit, replace(SMALL, **GEOQUERY | {"questions": 3, "passes": 3}), "learned.safetensors"),
+    "geoquery": (train_geoquery.fit, replace(SMALL, **GEOQUERY | {"questions": 3, "passes": 3}), "learned.safetensors"),
     "small": (train_small.fit, SMALL, "small.safetensors"),
 }
 
@@ -80,7 +80,7 @@ def test_legs_and_a_killed_leg_end_in_the_very_weights_of_an_uninterrupted_train
     in_three = legs(tmp_path / "three", fit, config, 3)
     assert same(whole, in_three, name)
     assert whole.keys["rows"] == in_three.keys["rows"] and whole.tables == in_three.tables
-    stop = config.report_every if fit is train.fit else config.small_report_every
+    stop = config.small_report_every if fit is train_small.fit else config.report_every
     killed = LegsRun(tmp_path / "killed", config, DATA, stop_after=stop)
     if variant != "geoquery":  # too short to report before its end
         with pytest.raises(KeyboardInterrupt):
@@ -109,7 +109,7 @@ def test_lora_keeps_a_and_b_and_full_keeps_every_weight(tmp_path):
     assert all(name.endswith((".a", ".b")) for name in load_file(lora.artefact("learned.safetensors")))
     assert set(load_file(full.artefact("learned.safetensors"))) == set(weights.read(DATA["base"]["gguf"]).weights)
     (row,) = full.keys["rows"]
-    assert row["questions"] == 12 and row["parameters"] > 90_000 > lora.keys["rows"][0]["parameters"]
+    assert row["questions"] == 12 and row["parameters"] == 80_192 > lora.keys["rows"][0]["parameters"]
 
 
 def test_a_loss_that_is_not_finite_fails_the_run(tmp_path):
@@ -154,7 +154,7 @@ def test_actions_write_the_query_that_they_were_made_from(corpus, tokenizer):
 def test_a_value_that_the_question_does_not_have_cannot_be_written(tokenizer):
     at = source(tokenizer, "How tall is Sage?", ("plant", "height"))
     assert actions(at, Sketch("", "height", (("plant", "=", "Borage"),))) is None
-    assert actions(at, Sketch("", "height", (("plant", "=", "age"),))) is None, "it begins within a word"
+    assert actions(at, Sketch("", "height", (("plant", "=", "ow"),))) is None, "it begins within a piece"
     assert actions(at, Sketch("", "height", (("plant", "=", "sage"),))) is not None
 
 
@@ -192,9 +192,9 @@ def test_an_untrained_small_model_writes_whole_queries_and_a_trained_one_the_rig
     assert right() <= 2
     learner = train.Learner(model, (0.9, 0.98), 1.0)
     batch = train_small.batch_of(found)
-    for _ in range(150):
+    for _ in range(200):
         loss, count = train_small.batch_loss(model, batch)
-        learner.step(loss / count, 3e-3)
+        learner.step(loss / count, 4e-3)
     assert right() >= 11
 
 

@@ -8,15 +8,11 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from posts.asksql.prompt import Table
-
-if TYPE_CHECKING:
-    from lockstep.run import Run
 
 SPLITS = ("train", "validation", "test")
 
@@ -42,14 +38,6 @@ class Corpus:
 def decoded(arrays: Mapping[str, NDArray[np.uint8]], name: str) -> str:
     """A text that a dataset gives as bytes."""
     return arrays[name].tobytes().decode("utf-8")
-
-
-def corpus_of(run: Run, task: str) -> Corpus:
-    """The questions of a task: "wikisql" or "geoquery"."""
-    from posts.asksql import geoquery, wikisql
-
-    read = {"wikisql": wikisql.read, "geoquery": geoquery.read}
-    return read[task](run.data(task))
 
 
 def groups(questions: Sequence[Question], most: int, rng: random.Random) -> list[list[Question]]:

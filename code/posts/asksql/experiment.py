@@ -16,7 +16,6 @@ from posts.asksql.made import made_base, made_geoquery, made_sheets, made_wikisq
 class Config:
     """One fine-tuning, the small model, and their evaluation."""
 
-    task: str = "wikisql"  # whose questions a training sees: wikisql or geoquery
     questions: int = 10_000  # of the training split, the first in the seed's order
     passes: int = 1
     questions_of_schema: int = 6  # at most so many share a schema in a pack
@@ -51,7 +50,7 @@ FULL = {"rank": 0, "rate": 1e-4}
 METHODS = {"lora": {}, "full": FULL}
 SIZES = [200, 1000, 3000]  # training questions; 10,000 are the main training
 RANKS = [2, 8, 64]
-GEOQUERY = {"task": "geoquery", "questions": 549, "passes": 8, "questions_of_schema": 12, "report_every": 50}
+GEOQUERY = {"questions": 549, "passes": 8, "questions_of_schema": 12, "report_every": 50}
 asksql = Experiment(
     Config,
     data={
@@ -91,5 +90,5 @@ full_rates = asksql.stage(
 train = asksql.stage("train:fit", method=list(METHODS), seed=range(3))
 sizes = asksql.stage("train:fit", name="sizes", method=["lora"], questions=SIZES, seed=[0])
 ranks = asksql.stage("train:fit", name="ranks", rank=RANKS, seed=[0])
-geography = asksql.stage("train:fit", name="geography", source=["geoquery"], seed=range(3))
+geography = asksql.stage("train_geoquery:fit", name="geography", source=["geoquery"], seed=range(3))
 small = asksql.stage("train_small:fit", name="small", seed=range(3))

@@ -159,10 +159,9 @@ class Llama(nn.Module):
             positions_BT = torch.arange(t).expand(b, t)
         if at_BT is None:
             at_BT = positions_BT
-        if mask_BTS is None and cache is None:
-            mask_BTS = torch.ones(1, t, t, dtype=torch.bool).tril()
-        elif mask_BTS is None:
-            mask_BTS = at_BT[:, :, None] >= torch.arange(cache.keys_LBKSD.shape[3])
+        if mask_BTS is None:
+            before = torch.arange(t) if cache is None else torch.arange(cache.keys_LBKSD.shape[3])
+            mask_BTS = (torch.arange(t).expand(1, t) if cache is None else at_BT)[:, :, None] >= before
         turn = rotation(self.shape, positions_BT)
         hidden_B1TS = torch.zeros(mask_BTS.shape, dtype=x_BTE.dtype).masked_fill_(~mask_BTS, -math.inf)[:, None]
         turn = (turn[0].to(x_BTE.dtype), turn[1].to(x_BTE.dtype))

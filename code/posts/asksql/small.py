@@ -144,7 +144,10 @@ class CopyDecoder(nn.Module):
         real_B1S = (pieces_BS != PAD)[:, None]
         over_pieces = real_B1S.expand(-1, s + n, -1)
         over_actions = torch.cat([torch.zeros(s, n), torch.ones(n, n).tril()]).bool().expand(len(pieces_BS), -1, -1)
-        after_BNE = self.decoder(x_BTE, mask_BTS=torch.cat([over_pieces, over_actions], dim=2))[:, s:]
+        length_B1 = (pieces_BS != PAD).sum(dim=1, keepdim=True)  # actions stand right after the real pieces
+        positions_BT = torch.cat([torch.arange(s).expand(len(pieces_BS), s), length_B1 + torch.arange(n)], dim=1)
+        mask_BTS = torch.cat([over_pieces, over_actions], dim=2)
+        after_BNE = self.decoder(x_BTE, positions_BT, mask_BTS)[:, s:]
         words_BNW = self.decoder.logits(after_BNE)
         places_BNS = self.pointing(after_BNE) @ states_BSE.transpose(1, 2) / math.sqrt(states_BSE.shape[2])
         return torch.cat([words_BNW, places_BNS], dim=2)

@@ -17,8 +17,8 @@ import torch.nn.functional as F
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from posts.asksql import weights
-from posts.asksql.data import Corpus, corpus_of, passes
+from posts.asksql import weights, wikisql
+from posts.asksql.data import Corpus, passes
 from posts.asksql.lora import adapt
 from posts.asksql.model import Llama, load
 from posts.asksql.packing import Pack, encode, packs
@@ -127,6 +127,11 @@ def validation_packs(config: Any, tokenizer: Tokenizer, corpus: Corpus) -> list[
 
 
 def fit(run: Run) -> list[dict[str, Any]] | None:
+    """Fine-tune the base on WikiSQL's questions; returns what `learn` returns."""
+    return learn(run, wikisql.read(run.data("wikisql")))
+
+
+def learn(run: Run, corpus: Corpus) -> list[dict[str, Any]] | None:
     """Fine-tune the base: by LoRA of `rank`, or of all weights where the rank is 0.
 
     Returns the losses at the end in nats a token of the answers, and what was seen. Artefact: learned.safetensors, A
@@ -135,7 +140,6 @@ def fit(run: Run) -> list[dict[str, Any]] | None:
     config = run.config
     torch.set_num_threads(1)  # the same sums in the same order on any number of cores
     base = weights.read(run.data("base")["gguf"])
-    corpus = corpus_of(run, config.task)
     seen = training_packs(config, base.tokenizer, corpus, run.seed)
     held_out = validation_packs(config, base.tokenizer, corpus)
     model = load(base.shape, base.weights)

@@ -11,7 +11,8 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from posts.asksql.data import Corpus, Question, corpus_of, some
+from posts.asksql import wikisql
+from posts.asksql.data import Corpus, Question, some
 from posts.asksql.model import Shape
 from posts.asksql.sketch import parse
 from posts.asksql.small import (
@@ -145,7 +146,7 @@ def fit(run: Run) -> list[dict[str, Any]] | None:
     """
     config = run.config
     torch.set_num_threads(1)
-    corpus = corpus_of(run, "wikisql")
+    corpus = wikisql.read(run.data("wikisql"))
     asked = corpus.splits["train"][: config.small_questions]
     names = sorted({spoken(name) for each in asked for name in corpus.schemas[each.schema][0].columns})
     tokenizer = train_pieces([each.text for each in asked] + names, config.small_pieces)

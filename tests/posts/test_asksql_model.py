@@ -142,7 +142,17 @@ def test_the_head_is_the_embedding_and_has_no_weights_of_its_own(base):
     assert int((gradient.abs().sum(dim=1) > 0).sum()) == base.shape.vocabulary, "every row is an output"
 
 
-def test_a_file_of_another_architecture_is_refused(base):
+def test_what_is_no_such_file_is_refused():
+    content = made_base.load()["gguf"]
+    with pytest.raises(ValueError, match="not a GGUF file"):
+        weights.read(content[4:])
+    with pytest.raises(ValueError, match="ends within"):
+        weights.read(content[:-40])
+    with pytest.raises(ValueError, match="version 9"):
+        weights.read(np.concatenate([content[:4], np.frombuffer(b"\x09\0\0\0", np.uint8), content[8:]]))
+
+
+def test_a_tensor_that_this_architecture_has_no_place_for_is_refused(base):
     with pytest.raises(ValueError, match=r"attn_q_norm.*no place"):
         weights.ours("blk.0.attn_q_norm.weight")
 

@@ -7,17 +7,15 @@ the matrix of the embedding (Press and Wolf, 2017), and the file holds it once.
 
 from __future__ import annotations
 
-import tempfile
 from dataclasses import dataclass
-from typing import Any
 
-import gguf
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
 from torch import Tensor
 
+from posts.asksql import container
 from posts.asksql.model import Shape
 
 CONTROL = 3  # the token type of marks such as <|im_start|>, which no text encodes to
@@ -68,43 +66,28 @@ def ours(name: str) -> str:
 
 def read(content: NDArray[np.uint8]) -> Base:
     """The model in the bytes of a GGUF file. Raises ValueError where it is not a Llama with a tied head."""
-    with tempfile.TemporaryFile() as file:  # the reader maps a file and takes no bytes
-        file.write(content.data)
-        file.flush()
-        reader = gguf.GGUFReader(file)  # pyright: ignore[reportArgumentType]  # maps open files as well as paths
-        return _base(reader)
-
-
-def _base(reader: gguf.GGUFReader) -> Base:
-    def value(key: str) -> Any:
-        field = reader.get_field(key)
-        if field is None:
-            raise ValueError(f"the model file has no {key}")
-        return field.contents()
-
-    if (architecture := value("general.architecture")) != "llama":
+    metadata, tensors = container.read(content)
+    if (architecture := metadata.get("general.architecture")) != "llama":
         raise ValueError(f"the model is a {architecture}, expected a llama")
     shape = Shape(
-        layers=value("llama.block_count"),
-        d_model=value("llama.embedding_length"),
-        heads=value("llama.attention.head_count"),
-        kv_heads=value("llama.attention.head_count_kv"),
-        d_ff=value("llama.feed_forward_length"),
-        vocabulary=len(value("tokenizer.ggml.tokens")),
-        rope_base=value("llama.rope.freq_base"),
-        eps=round(value("llama.attention.layer_norm_rms_epsilon"), 9),  # stored in single precision
+        layers=metadata["llama.block_count"],
+        d_model=metadata["llama.embedding_length"],
+        heads=metadata["llama.attention.head_count"],
+        kv_heads=metadata["llama.attention.head_count_kv"],
+        d_ff=metadata["llama.feed_forward_length"],
+        vocabulary=len(metadata["tokenizer.ggml.tokens"]),
+        rope_base=metadata["llama.rope.freq_base"],
+        eps=round(metadata["llama.attention.layer_norm_rms_epsilon"], 9),  # stored in single precision
     )
     weights: dict[str, Tensor] = {}
-    for tensor in reader.tensors:
-        w = torch.from_numpy(np.array(gguf.dequantize(tensor.data, tensor.tensor_type), np.float32))
+    for tensor in tensors:
+        w = torch.from_numpy(tensor.values())
         name = ours(tensor.name)
         if name.endswith(("attention.q.weight", "attention.k.weight")):
             w = unpermuted(w, shape.heads if name.endswith("q.weight") else shape.kv_heads)
         weights[name] = w
-    tokenizer = _tokenizer(
-        value("tokenizer.ggml.tokens"), value("tokenizer.ggml.merges"), value("tokenizer.ggml.token_type")
-    )
-    return Base(shape, weights, tokenizer)
+    named = (metadata[f"tokenizer.ggml.{key}"] for key in ("tokens", "merges", "token_type"))
+    return Base(shape, weights, _tokenizer(*named))
 
 
 def _tokenizer(tokens: list[str], merges: list[str], types: list[int]) -> Tokenizer:

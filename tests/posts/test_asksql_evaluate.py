@@ -1,4 +1,4 @@
-"""What counts as right: logical form, equivalence on made databases with its mutants, kinds of error, McNemar's test."""
+"""What counts as right: logical form, equivalence with its mutants, kinds of error, and McNemar's test."""
 
 from __future__ import annotations
 

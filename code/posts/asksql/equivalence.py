@@ -61,7 +61,7 @@ def _pool(name: str, values: Sequence[str], numeric: bool, rng: random.Random) -
         if numeric
         else [f"{rng.choice(WORDS)} {name[:3]}" for _ in range(5)]
     )
-    return [*values * 4, *beside, *others]
+    return [*(list(values) * 4), *beside, *others]
 
 
 def returned(database: sqlite3.Connection, query: Sketch) -> Counter[tuple[object, ...]] | None:

@@ -3,7 +3,8 @@
 Two grammars. `of_table` has the queries of one table that WikiSQL has: an aggregate, a column, conditions joined by
 AND; a value is a part of the question, in the question's own spelling, or any number. `of_schema` has joins and
 nesting for a whole schema: in a query of one table all columns are that table's; in a join every column is named with
-its table's alias. Names are plain (prompt.py), so a grammar holds nothing that a stranger wrote.
+its table's alias. It leaves out tables that a query makes within FROM, outer joins and HAVING. Names are plain
+(prompt.py), so a grammar holds nothing that a stranger wrote but the question, as text to copy from.
 
 The mask of the next token is made while the model computes its scores, and both meet at the choice of the token.
 """
@@ -56,7 +57,7 @@ def value_rule(question: str) -> str:
     return f'value: QUOTED | QUOTED_NUMBER\nQUOTED: "\'" PART "\'"\n{part}\n{number}'
 
 
-def of_schema(tables: Sequence[Table], question: str, depth: int = 3) -> str:
+def of_schema(tables: Sequence[Table], question: str, depth: int = 4) -> str:
     """Queries of a whole schema, nested up to `depth` deep."""
     rules = ['start: query_0 "\\n"', f"aggregate: {AGGREGATES}", 'SIGN: "=" | ">" | "<" | "<>" | ">=" | "<="']
     rules += [value_rule(question), "literal: value | NUMBER"]
@@ -99,14 +100,14 @@ def _join(tables: Sequence[Table], level: int, nests: bool) -> list[str]:
 def _tail(name: str, column: str) -> list[str]:
     return [
         f'item_{name}: one_{name} (", " one_{name}){{0,3}}',
-        f'one_{name}: {column} | aggregate "(" "DISTINCT "? {column} ")" | "COUNT(*)"',
-        f'tail_{name}: (" GROUP BY " {column})? (" ORDER BY " one_{name} (" ASC" | " DESC")?)? '
+        f'one_{name}: {column} | aggregate "(" "DISTINCT "? {column} ")" | "COUNT" "(" ("*" | "1") ")"',
+        f'tail_{name}: (" GROUP BY " ({column} | "(" {column} ")"))? (" ORDER BY " one_{name} (" ASC" | " DESC")?)? '
         '(" LIMIT " /[1-9][0-9]?/)?',
     ]
 
 
 def _conditions(name: str, column: str, level: int, nests: bool) -> list[str]:
-    inner = f'| {column} " " SIGN " (" query_{level + 1} ")" | {column} (" NOT")? " IN (" query_{level + 1} ")"'
+    inner = f'| {column} " " SIGN " (" query_{level + 1} ")" | "NOT "? {column} (" NOT")? " IN (" query_{level + 1} ")"'
     return [
         f'some_{name}: one_of_{name} ((" AND " | " OR ") one_of_{name}){{0,4}}',
         f'one_of_{name}: {column} " " SIGN " " (literal | {column}) {inner if nests else ""}'

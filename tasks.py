@@ -115,6 +115,12 @@ def merge(context: Context, source: str) -> None:
     _do(lambda: cli.merge(source))
 
 
+@task(help={"slug": "a post; without one, all"})
+def migrate(context: Context, slug: str = "") -> None:
+    """Take runs of an older engine into today's fingerprints."""
+    _do(lambda: cli.migrate(slug))
+
+
 @task(help={"slug": "one lower-case word", "kind": "paper, capstone or design"})
 def new(context: Context, slug: str, kind: str) -> None:
     """Write the scaffold of a post."""

@@ -232,7 +232,7 @@ def _posts(namespace: Collection) -> None:
         namespace.add_collection(collection)
 
 
-namespace = Collection(build, check, status, why, run, reproduce, accept, diff, merge, new)
+namespace = Collection(build, check, status, why, run, reproduce, accept, diff, merge, migrate, new)
 for other in (test, bench, lighthouse, serve, livereload, clean, publish, vendor):
     namespace.add_task(other)
 _posts(namespace)

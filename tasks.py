@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import shutil
 import sys
 from collections.abc import Callable
+from typing import Any
 
 from invoke.collection import Collection
 from invoke.context import Context
 from invoke.tasks import Task, task
 from lockstep import cli
+from lockstep.commands import COMMANDS, Command, Option
 from lockstep.errors import LockstepError
-from lockstep.project import Project
+from lockstep.project.project import Project
 
 ROOT = os.path.dirname(os.path.abspath(__file__))
+RUN = next(command for command in COMMANDS if command.name == "run")
 
 
 def _do(action: Callable[[], int | None]) -> None:
@@ -22,109 +26,35 @@ def _do(action: Callable[[], int | None]) -> None:
         sys.exit(code)
 
 
-def _seeds(given: list[str]) -> list[int]:
-    """Raises SystemExit, with a message, for a seed that is no number."""
+def _task(command: Command, name: str, help: str, **fixed: str) -> Task:  # type: ignore[type-arg]
+    """A command as a task of invoke. What is `fixed` is no option of the task."""
+    options = [option for option in command.options if option.name not in fixed]
+    names = {option.each or option.name: option for option in options}
+    given = inspect.Parameter.POSITIONAL_OR_KEYWORD
+    parameters = [inspect.Parameter("context", given)]
+    for each, option in sorted(names.items(), key=lambda item: not (item[1].required or item[1].repeated)):
+        needed = option.required or option.repeated  # what may be given several times has no default
+        parameters.append(inspect.Parameter(each, given, default=inspect.Parameter.empty if needed else option.usual))
+
+    def body(context: Context, *arguments: Any, **chosen: Any) -> None:
+        chosen |= dict(zip([parameter.name for parameter in parameters[1:]], arguments, strict=False))
+        read = {option.name: _read(option, chosen[each]) for each, option in names.items()}
+        if code := cli.guarded(lambda: cli.FUNCTIONS[command.name](**read, **fixed)):
+            sys.exit(code)
+
+    body.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    body.__name__, body.__doc__ = command.name, f"{help[0].upper()}{help[1:]}."
+    repeated = [each for each, option in names.items() if option.repeated]
+    told = {each: option.help for each, option in names.items()}
+    return task(body, name=name, iterable=repeated, help=told)
+
+
+def _read(option: Option, value: Any) -> Any:
+    """Raises SystemExit, with a message, for what should be a number and is none."""
     try:
-        return [int(seed) for seed in given]
+        return [int(each) for each in value] if option.number else value
     except ValueError:
-        sys.exit(f"a seed is a whole number, not {', '.join(given)}")
-
-
-TARGET, ON = "SLUG or SLUG.STAGE", "here, or local:N for N processes of this machine"
-BUDGET = "make only runs that fit into this time, cheapest first: 90s, 30m, 2h"
-SEED = "only runs at this seed (repeatable)"
-WHERE = "only runs where a key has this value: KEY=VALUE (repeatable)"
-RUN = {
-    "force": "run again what is fresh",
-    "profile": "published or smoke",
-    "seed": SEED,
-    "where": WHERE,
-    "out": "keep the runs in a folder, for merge into another clone",
-    "on": ON,
-    "budget": BUDGET,
-}
-FROZEN = "run and write nothing; fail where something is stale (the default where CI is set)"
-
-
-@task(help={"frozen": FROZEN, "budget": BUDGET, "on": ON})
-def build(context: Context, frozen: bool = bool(os.environ.get("CI")), budget: str = "", on: str = "here") -> None:
-    """Run what is stale, refresh the prose, verify everything, and write the site to output/."""
-    _do(lambda: cli.build(frozen, budget=budget, on=on))
-
-
-@task(iterable=["file"], help={"file": "only this Markdown file (repeatable)"})
-def check(context: Context, file: list[str]) -> None:
-    """Verify everything; run and write nothing."""
-    _do(lambda: cli.check(file))
-
-
-@task
-def status(context: Context) -> None:
-    """Show every stage, the state of its runs and what they cost."""
-    _do(cli.status)
-
-
-@task(help={"target": f"{TARGET}; everything without it"})
-def why(context: Context, target: str = "") -> None:
-    """Say why runs are stale and which sentences rest on them."""
-    _do(lambda: cli.why(target))
-
-
-@task(iterable=["seed", "where"], help={"target": TARGET} | RUN)
-def run(
-    context: Context,
-    target: str,
-    seed: list[str],
-    where: list[str],
-    force: bool = False,
-    profile: str = "published",
-    out: str = "",
-    on: str = "here",
-    budget: str = "",
-) -> None:
-    """Run a post's stages, or one of them."""
-    _do(lambda: cli.run(target, force, profile, _seeds(seed), out, on, budget, where))
-
-
-@task(
-    iterable=["seed", "where"],
-    help={"target": TARGET, "profile": "published or smoke", "seed": SEED, "where": WHERE, "on": ON},
-)
-def reproduce(
-    context: Context, target: str, seed: list[str], where: list[str], profile: str = "published", on: str = "here"
-) -> None:
-    """Run recorded runs again, and report whether they came out the same (3 where that cannot be told)."""
-    _do(lambda: cli.reproduce(target, profile, _seeds(seed), on, where))
-
-
-@task(help={"target": TARGET, "reason": "why no result can have changed; readers see it"})
-def accept(context: Context, target: str, reason: str) -> None:
-    """Let stale runs stand, for a reason."""
-    _do(lambda: cli.accept(target, reason))
-
-
-@task(help={"rev": "a commit, branch or tag"})
-def diff(context: Context, rev: str = "HEAD") -> None:
-    """Report what changed in the results since a commit, as Markdown."""
-    _do(lambda: cli.diff(rev))
-
-
-@task(help={"source": "the folder that `run --out` filled, or an archive of it"})
-def merge(context: Context, source: str) -> None:
-    """Take in runs that were made elsewhere."""
-    _do(lambda: cli.merge(source))
-
-
-@task(help={"slug": "a post; without one, all"})
-def migrate(context: Context, slug: str = "") -> None:
-    """Take runs of an older engine into today's fingerprints."""
-    _do(lambda: cli.migrate(slug))
-
-
-@task(help={"slug": "one lower-case word", "kind": "paper, capstone or design"})
-def new(context: Context, slug: str, kind: str) -> None:
-    """Write the scaffold of a post."""
-    _do(lambda: cli.new(slug, kind))
+        sys.exit(f"a {option.name} is a whole number, not {', '.join(value)}")
 
 
 @task
@@ -132,7 +62,9 @@ def test(context: Context) -> None:
     """Run every test, a process a core. What the tests of the site need from npm is installed first, as locked."""
     if shutil.which("npm") and not os.path.isdir(os.path.join(ROOT, "tests/site/node_modules")):
         context.run("npm ci --prefix tests/site --ignore-scripts --no-audit --no-fund", hide="out")
-    sys.exit(context.run("pytest -q -rs -n auto --dist loadscope", warn=True, pty=sys.stdout.isatty()).exited)  # type: ignore[union-attr]
+    sys.exit(
+        context.run("pytest -q -rs -n auto --dist loadscope --durations=30", warn=True, pty=sys.stdout.isatty()).exited
+    )  # type: ignore[union-attr]
 
 
 @task(
@@ -140,6 +72,7 @@ def test(context: Context) -> None:
         "posts": "sizes of the generated projects",
         "generators": "beside Hugo and Eleventy too, and record it",
         "linear": "instead, how a check and a refresh grow with bindings and rows, and record it",
+        "overhead": "instead, what it costs that runs leave evidence, and record it",
         "transformer": "instead, the Transformer's training and beam search beside other libraries, and record it",
     }
 )
@@ -148,11 +81,12 @@ def bench(
     posts: str = "10 100 1000",
     generators: bool = False,
     linear: bool = False,
+    overhead: bool = False,
     transformer: bool = False,
 ) -> None:
     """Measure check and build on generated projects, beside plain Pelican."""
     script = f"{'generators' if generators else 'blog'}.py {posts}"
-    script = "transformer.py" if transformer else "linear.py" if linear else script
+    script = "transformer.py" if transformer else "linear.py" if linear else "overhead.py" if overhead else script
     sys.exit(context.run(f"{sys.executable} bench/{script}", warn=True).exited)  # type: ignore[union-attr]
 
 
@@ -186,35 +120,26 @@ def clean(context: Context) -> None:
     shutil.rmtree(os.path.join(ROOT, "output"), ignore_errors=True)
 
 
-@task
-def publish(context: Context) -> None:
+@task(help={"placeholders": "publish also what site.toml does not say about its author yet"})
+def publish(context: Context, placeholders: bool = False) -> None:
     """Verify everything and write the site as it is published (SITEURL says where)."""
     if not os.environ.get("SITEURL"):
         sys.exit("publish needs the address of the site, for its feed and map: SITEURL=https://… invoke publish")
-    _do(lambda: cli.build(True, settings="publishconf.py"))
+
+    def publish() -> int | None:
+        from lockstep.site.settings import refuse_placeholders
+
+        if not placeholders:
+            refuse_placeholders(Project.find().root / "site.toml")
+        return cli.build(True, settings="publishconf.py")
+
+    _do(publish)
 
 
 @task
 def vendor(context: Context) -> None:
     """Renew the fonts and files of the theme from the packages that theme/vendor.toml names."""
     sys.exit(context.run(f"{sys.executable} theme/vendor.py", warn=True).exited)  # type: ignore[union-attr]
-
-
-def _stage_task(slug: str, stage: str) -> Task:  # type: ignore[type-arg]
-    def body(
-        context: Context,
-        seed: list[str],
-        where: list[str],
-        force: bool = False,
-        profile: str = "published",
-        out: str = "",
-        on: str = "here",
-        budget: str = "",
-    ) -> None:
-        _do(lambda: cli.run(f"{slug}.{stage}", force, profile, _seeds(seed), out, on, budget, where))
-
-    body.__doc__ = f"Run the stage {stage} of {slug}, and what it needs."
-    return task(body, name=stage, iterable=["seed", "where"], help=RUN)
 
 
 def _posts(namespace: Collection) -> None:
@@ -228,11 +153,14 @@ def _posts(namespace: Collection) -> None:
             continue
         collection = Collection(slug)
         for stage in stages:
-            collection.add_task(_stage_task(slug, stage))
+            help = f"run the stage {stage} of {slug}, and what it needs"
+            collection.add_task(_task(RUN, stage, help, target=f"{slug}.{stage}"))
         namespace.add_collection(collection)
 
 
-namespace = Collection(build, check, status, why, run, reproduce, accept, diff, merge, migrate, new)
+namespace = Collection()
+for command in COMMANDS:
+    namespace.add_task(_task(command, command.name, command.help))
 for other in (test, bench, lighthouse, serve, livereload, clean, publish, vendor):
     namespace.add_task(other)
 _posts(namespace)

@@ -7,18 +7,19 @@ from __future__ import annotations
 
 import sys
 
-from lockstep import bindings
-from lockstep.bindings import Binding
-from lockstep.check import check_all, is_clean
 from lockstep.errors import CheckFailed, LockstepError
-from lockstep.executors import Executor, here
-from lockstep.files import read_text, write_whole
-from lockstep.mistakes import misplaced
-from lockstep.plan import ALL, within
-from lockstep.profiles import Profile
-from lockstep.project import Post, Project
-from lockstep.resolve import Resolver
-from lockstep.running import run
+from lockstep.execute.executors import Executor, here
+from lockstep.execute.plan import ALL, within
+from lockstep.execute.profiles import Profile
+from lockstep.execute.running import run
+from lockstep.project.post import Post
+from lockstep.project.project import Project
+from lockstep.prose import bindings
+from lockstep.prose.bindings import Binding
+from lockstep.prose.mistakes import misplaced
+from lockstep.prose.resolve import Resolver
+from lockstep.record.files import read_text, write_whole
+from lockstep.report.check import check_all, is_clean
 
 
 def build(project: Project, frozen: bool, budget: float | None = None, executor: Executor = here) -> None:

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import io
+import pickle
+import tarfile
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 
 from lockstep.datasets import Arrays, Dataset, File, Made, idx, text
+from lockstep.packed import Packed, unpacked
 
 mnist = Dataset(
     "mnist",
@@ -73,5 +80,133 @@ multi30k = Dataset(
     licence="none stated; derived from Flickr30K, for non-commercial research and education",
     files=tuple(
         File(f"{name.replace('-', '.')}.gz", digest, text(name.replace("-", "_"))) for name, digest in MULTI30K.items()
+    ),
+)
+
+
+class _Part:
+    """An object of a pickled data frame, held as what it was made of: nothing that the file names is called."""
+
+    parts: tuple[Any, ...]
+    state: Any
+
+    def __new__(cls, *parts: Any) -> _Part:
+        self = super().__new__(cls)
+        self.parts = parts
+        return self
+
+    def __setstate__(self, state: Any) -> None:
+        self.state = state
+
+
+class _DataFrame(pickle.Unpickler):
+    """Reads what pandas pickled, without pandas. Raises ValueError for a pickle that names anything else."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        if module.startswith("pandas.core."):
+            return _Part
+        if name == "_reconstruct" and module.startswith("numpy."):
+            return lambda kind, shape, letter: np.ndarray(shape, letter)
+        known = {"ndarray": np.ndarray, "dtype": np.dtype, "slice": slice}
+        if module not in ("numpy", "builtins") or name not in known:
+            raise ValueError(f"the pickle names {module}.{name}, which no table of numbers needs")
+        return known[name]
+
+
+def pickled_columns(raw: bytes) -> Arrays:
+    """The columns of a pickled pandas.DataFrame, by name."""
+    held = _DataFrame(io.BytesIO(raw)).load().state["_data"].state[3]["0.14.1"]
+    names = held["axes"][0].parts[1]["data"]
+    columns: Arrays = {}
+    for block in held["blocks"]:
+        columns |= zip(names[block["mgr_locs"]], block["values"], strict=True)
+    return columns
+
+
+TRANSACTION_COLUMNS = {  # of those of the files; the others are computed from them
+    "TRANSACTION_ID": "<i4",
+    "TX_TIME_SECONDS": "<i4",
+    "CUSTOMER_ID": "<i2",
+    "TERMINAL_ID": "<i2",
+    "TX_AMOUNT": "<f8",
+    "TX_FRAUD_SCENARIO": "i1",
+}
+
+
+def daily_tables(path: Path) -> Arrays:
+    """Transactions from the archive of daily pickles, in the order of days; or from one table of Parquet."""
+    if path.suffix == ".parquet":
+        from pyarrow import parquet  # only a mirror may hold this container
+
+        table = parquet.read_table(path, columns=list(TRANSACTION_COLUMNS))
+        return {name: table[name].to_numpy().astype(kind) for name, kind in TRANSACTION_COLUMNS.items()}
+    with tarfile.open(path) as archive:
+        days = {entry.name: archive.extractfile(entry) for entry in archive if entry.name.endswith(".pkl")}
+        tables = [pickled_columns(file.read()) for _, file in sorted(days.items()) if file]
+    if not tables:
+        raise ValueError("the archive has no pickled tables")
+    return {
+        name: np.concatenate([table[name] for table in tables]).astype(kind)
+        for name, kind in TRANSACTION_COLUMNS.items()
+    }
+
+
+fraud_handbook = Packed(
+    "fraud_handbook_simulated",
+    home="https://github.com/Fraud-Detection-Handbook/simulated-data-raw/archive/",
+    licence="none stated for the data; the book: CC BY-SA 4.0, its code GPL 3.0 (Le Borgne et al., 2022)",
+    files=(
+        File(
+            "6e67dbd0a3bfe0d7ec33abc4bce5f37cd4ff0d6a.tar.gz",
+            "c62e02b8a15f7c6fd07681a9e9ab4a32b0b8a97e186dfab87b86ab562ae6c444",
+            daily_tables,
+        ),
+    ),
+    elsewhere=(("6e67dbd0a3bfe0d7ec33abc4bce5f37cd4ff0d6a.tar.gz", "transactions.parquet"),),
+)
+
+
+def _amazon(name: str, digest: str) -> Packed:
+    """One category of the five-core reviews: a line a user, `user item item …` in the order of time."""
+    return Packed(
+        "amazon_5core",
+        home="https://raw.githubusercontent.com/RUCAIBox/CIKM2020-S3Rec/master/data/",
+        licence="none stated by McAuley et al.; research use, not redistributed here",
+        files=(File(f"{name}.txt", digest, unpacked("sequences")),),
+    )
+
+
+amazon_beauty = _amazon("Beauty", "68f0fc6d8f9eb8af1939ba30f88380794c73d28582e11ff58a967a718c9e42ee")
+amazon_toys = _amazon("Toys_and_Games", "9c25f298bf22abc24335e33fd7e84ba72e7b3ce882f226ec9faed5e656eb69db")
+amazon_sports = _amazon("Sports_and_Outdoors", "7c9f41090d70bb32e89ae6a6d4889ec2c22395473730492100ef7c668c1cff4d")
+movielens_100k = Packed(
+    "movielens_100k",
+    home="https://files.grouplens.org/datasets/movielens/",
+    archive="ml-100k.zip",
+    licence="GroupLens: research use with acknowledgement, no redistribution",
+    files=(
+        File(
+            "u.data",
+            "30370e63486c85d5ee5f80d7cdfac0d4d9c75266f2f32a4412e1ec973a75350e",
+            unpacked("ratings"),
+        ),
+    ),
+)
+movielens_latest_small = Packed(
+    "movielens_latest_small",
+    home="https://files.grouplens.org/datasets/movielens/",
+    archive="ml-latest-small.zip",
+    licence="GroupLens: research use with acknowledgement; may be redistributed under the same conditions",
+    files=(
+        File(
+            "ratings.csv",
+            "3bcfcbc0be7b5a72a2bae30c12f5da26214376af59549d76e211fb5ceee7f00d",
+            unpacked("ratings"),
+        ),
+        File(
+            "movies.csv",
+            "27d61771e219e30c804d10a0af92a0d61ebb5d98e1fa5c9cc87cbcc2565bfcbb",
+            unpacked("movies"),
+        ),
     ),
 )

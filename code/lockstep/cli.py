@@ -1,119 +1,25 @@
-"""`python -m lockstep`, or `lockstep`: the engine without invoke. Each function is one task, for tasks.py as well."""
+"""`python -m lockstep`, or `lockstep`: the engine without invoke. Each function is a command of commands.py."""
 
 from __future__ import annotations
 
-import argparse
+import importlib.util
 import os
 import re
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from lockstep.asked import selection
+from lockstep import commands
 from lockstep.errors import CheckFailed, LockstepError
-from lockstep.files import DEEP, told
-from lockstep.project import Project
-
-if TYPE_CHECKING:
-    pass
-
-PROFILES = ["published", "smoke"]
+from lockstep.execute.asked import selection
+from lockstep.project.project import Project
+from lockstep.record.files import DEEP, told
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The exit code: 0, or 1 with the message on standard error; 3 where reproduce cannot tell."""
-    given = parser().parse_args(arguments)
-    return guarded(lambda: given.function(given))
-
-
-def parser() -> argparse.ArgumentParser:
-    whole = argparse.ArgumentParser(prog="lockstep", description="Keeps prose and results in step.")
-    commands = whole.add_subparsers(required=True, metavar="COMMAND")
-
-    def command(name: str, help: str, function: Callable[[argparse.Namespace], int | None]) -> argparse.ArgumentParser:
-        added = commands.add_parser(name, help=help, description=help)
-        added.set_defaults(function=function)
-        return added
-
-    one = command(
-        "build",
-        "run what is stale, refresh the prose, verify, render",
-        lambda a: build(a.frozen, not a.no_render, budget=a.budget, on=a.on),
-    )
-    one.add_argument("--frozen", action="store_true", default=bool(os.environ.get("CI")), help="run and write nothing")
-    one.add_argument("--no-render", action="store_true", help="leave the site alone")
-    _budget(one)
-    _on(one)
-    one = command("check", "verify everything, or only these Markdown files; write nothing", lambda a: check(a.files))
-    one.add_argument("files", nargs="*", metavar="FILE.md")
-    command("status", "every stage, the state of its runs, and their cost", lambda a: status())
-    one = command("why", "why runs are stale, and what hangs on them", lambda a: why(a.target))
-    one.add_argument("target", nargs="?", default="", metavar="SLUG[.STAGE]")
-    one = command(
-        "run",
-        "run stages of a post",
-        lambda a: run(a.target, a.force, a.profile, a.seed, a.out, a.on, a.budget, a.where),
-    )
-    _target(one)
-    one.add_argument("--force", action="store_true", help="run again what is fresh")
-    _profile(one)
-    _seed(one)
-    _where(one)
-    one.add_argument("--out", default="", metavar="DIR", help="keep the runs in a folder, for merge into another clone")
-    _budget(one)
-    _on(one)
-    one = command(
-        "reproduce",
-        "run recorded runs again and say whether they came out the same",
-        lambda a: reproduce(a.target, a.profile, a.seed, a.on, a.where),
-    )
-    _target(one)
-    _profile(one)
-    _seed(one)
-    _where(one)
-    _on(one)
-    one = command("accept", "let stale runs stand, for a reason that readers see", lambda a: accept(a.target, a.reason))
-    _target(one)
-    one.add_argument("--reason", required=True, help="why no result can have changed")
-    one = command("diff", "what changed in the results since a commit, as Markdown", lambda a: diff(a.rev))
-    one.add_argument("--rev", default="HEAD", help="a commit, branch or tag (default: HEAD)")
-    one = command("merge", "take in runs that were made elsewhere with run --out", lambda a: merge(a.source))
-    one.add_argument("source", metavar="DIR", help="the folder, or an archive of it")
-    one = command("migrate", "take runs of an older engine into today's fingerprints", lambda a: migrate(a.target))
-    one.add_argument("target", nargs="?", default="", metavar="SLUG")
-    one = command("new", "write the scaffold of a post", lambda a: new(a.slug, a.kind))
-    one.add_argument("slug", metavar="SLUG")
-    one.add_argument("--kind", required=True, metavar="KIND", help="paper, capstone or design")
-    return whole
-
-
-def _target(command: argparse.ArgumentParser) -> None:
-    command.add_argument("target", metavar="SLUG[.STAGE]")
-
-
-def _profile(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--profile", choices=PROFILES, default="published")
-
-
-def _seed(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--seed", type=int, action="append", metavar="N", help="only runs at this seed (repeatable)")
-
-
-def _where(command: argparse.ArgumentParser) -> None:
-    command.add_argument(
-        "--where", action="append", metavar="KEY=VALUE", help="only runs where a key has this value (repeatable)"
-    )
-
-
-def _budget(command: argparse.ArgumentParser) -> None:
-    command.add_argument(
-        "--budget", default="", metavar="TIME", help="make only runs that fit, cheapest first: 90s, 30m, 2h"
-    )
-
-
-def _on(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--on", default="here", metavar="WHERE", help="here, or local:N for N processes")
+    given = commands.parser(FUNCTIONS).parse_args(arguments)
+    return guarded(lambda: given.function(**commands.values(given)))
 
 
 def guarded(action: Callable[[], int | None]) -> int:
@@ -152,23 +58,39 @@ def _split(project: Project, target: str) -> tuple[str, list[str] | None]:
     return slug, [project.post(slug).stage(stage).name] if stage else None
 
 
+def needed(module: str, extra: str, why: str, otherwise: str = "") -> None:
+    """Raises LockstepError, before anything runs, where a library of an extra is not installed."""
+    try:
+        found = importlib.util.find_spec(module)
+    except ValueError:
+        found = None
+    if found is None:
+        raise LockstepError(
+            f'{why} by libraries that are not installed: pip install "lockstep-blog[{extra}]"{otherwise}'
+        )
+
+
 def build(
-    frozen: bool, render: bool = True, settings: str = "pelicanconf.py", budget: str = "", on: str = "here"
+    frozen: bool, no_render: bool = False, budget: str = "", on: str = "here", settings: str = "pelicanconf.py"
 ) -> None:
     from lockstep.build import build
-    from lockstep.executors import named
+    from lockstep.execute.executors import named
 
     limit = seconds(budget)
     project = Project.find()
+    if not no_render:
+        needed("pelican", "site", "pages are rendered", ", or lockstep build --no-render")
+        if not (project.root / settings).is_file():
+            raise LockstepError(f"{settings} is not here, so there is no site to render: lockstep build --no-render")
     build(project, frozen, limit, named(on))
-    if render:
+    if not no_render:
         from lockstep.site.generate import generate
 
         print(f"the site is in {generate(project, settings)}")
 
 
 def check(files: Sequence[str] = ()) -> None:
-    from lockstep.check import check_all, check_document
+    from lockstep.report.check import check_all, check_document
 
     project = Project.find()
     if files:
@@ -184,7 +106,7 @@ def check(files: Sequence[str] = ()) -> None:
 def status() -> None:
     from rich.console import Console
 
-    from lockstep.why import status_table
+    from lockstep.report.why import status_table
 
     table, told = status_table(Project.find())
     Console().print(table)
@@ -192,8 +114,8 @@ def status() -> None:
         print(message, file=sys.stderr)
 
 
-def why(target: str) -> None:
-    from lockstep.why import explain
+def why(target: str = "") -> None:
+    from lockstep.report.why import explain
 
     project = Project.find()
     slug, _, stage = target.partition(".")
@@ -211,25 +133,25 @@ def run(
     target: str,
     force: bool = False,
     profile: str = "published",
-    seeds: Sequence[int] | None = None,
+    seed: Sequence[int] = (),
+    where: Sequence[str] = (),
     out: str = "",
-    on: str = "here",
     budget: str = "",
-    where: Sequence[str] | None = None,
+    on: str = "here",
 ) -> None:
-    from lockstep.executors import named
-    from lockstep.freshness import Freshness
-    from lockstep.plan import left_out, within
-    from lockstep.profiles import Profile
-    from lockstep.running import run as run_selected
-    from lockstep.running import smoke
+    from lockstep.execute.executors import named
+    from lockstep.execute.plan import left_out, within
+    from lockstep.execute.profiles import Profile
+    from lockstep.execute.running import run as run_selected
+    from lockstep.execute.running import smoke
+    from lockstep.judge.freshness import Freshness
 
     project, limit = Project.find(), seconds(budget)
     slug, stages = _split(project, target)
     post = project.post(slug)
-    if profile == "smoke" and (seeds or where or out or budget or on != "here"):
+    if profile == "smoke" and (seed or where or out or budget or on != "here"):
         raise LockstepError("the smoke profile keeps nothing and takes seconds: only --force goes with it")
-    chosen = selection(post, stages, force, seeds, where)
+    chosen = selection(post, stages, force, seed, where)
     if profile == "smoke":
         for line in smoke(post, chosen):
             print(line.stage, line.keys, line.rows)
@@ -251,30 +173,30 @@ def run(
 def reproduce(
     target: str,
     profile: str = "published",
-    seeds: Sequence[int] | None = None,
+    seed: Sequence[int] = (),
+    where: Sequence[str] = (),
     on: str = "here",
-    where: Sequence[str] | None = None,
 ) -> int:
-    from lockstep.executors import named
-    from lockstep.reproduce import EXIT, reproduce, reproduce_smoke
+    from lockstep.execute.executors import named
+    from lockstep.report.reproduce import EXIT, reproduce, reproduce_smoke
 
     project = Project.find()
     slug, stages = _split(project, target)
     post = project.post(slug)
     if profile == "smoke":
-        if stages or seeds or where or on != "here":
+        if stages or seed or where or on != "here":
             raise LockstepError(
                 "the smoke profile reproduces a whole post, here: leave stage, --seed, --where and --on out"
             )
         report = reproduce_smoke(post)
     else:
-        report = reproduce(post, selection(post, stages, True, seeds, where), named(on))
+        report = reproduce(post, selection(post, stages, True, seed, where), named(on))
     print("\n".join(report.markdown()))
     return EXIT[report.verdict]
 
 
 def accept(target: str, reason: str) -> None:
-    from lockstep.accept import accept
+    from lockstep.carry.accept import accept
 
     project = Project.find()
     slug, stages = _split(project, target)
@@ -283,15 +205,15 @@ def accept(target: str, reason: str) -> None:
         print(f"{slug}.{entry.stage} {dict(entry.keys)}: stands as it ran ({'; '.join(entry.changes)})")
 
 
-def diff(rev: str) -> None:
-    from lockstep.diff import diff
+def diff(rev: str = "HEAD") -> None:
+    from lockstep.report.diff import diff
 
     print("\n".join(diff(Project.find(), rev)))
 
 
 def merge(source: str) -> int:
     from lockstep.build import refresh
-    from lockstep.merge import merge
+    from lockstep.execute.merge import merge
 
     project = Project.find()
     merged = merge(project, Path(source).resolve())
@@ -306,21 +228,45 @@ def merge(source: str) -> int:
     return 1 if merged.refused else 0
 
 
-def migrate(target: str) -> int:
-    from lockstep.migrate import migrate
+def migrate(slug: str = "") -> int:
+    from lockstep.carry.migrate import migrate
 
     project, left = Project.find(), 0
-    for slug in [target] if target else project.slugs:
-        found = migrate(project.post(slug))
-        print(f"{slug}: {len(found.same)} runs are as they were, {len(found.stale)} ran other code than today's")
+    for name in [slug] if slug else project.slugs:
+        found = migrate(project.post(name))
+        print(f"{name}: {len(found.same)} runs are as they were, {len(found.stale)} ran other code than today's")
         for line in [*found.stale, *found.left]:
             print(f"  {line}", file=sys.stderr)
         left += len(found.left)
     return 1 if left else 0
 
 
+def moved(names: Sequence[str], since: str = "HEAD") -> int:
+    from lockstep.carry.moved import moved
+
+    if len(names) % 2:
+        raise LockstepError("moved takes pairs, OLD NEW: where a module or module:name of a post was, and where it is")
+    project, refused = Project.find(), 0
+    given = {f"posts.{old}": f"posts.{new}" for old, new in zip(names[::2], names[1::2], strict=True)}
+    slugs = sorted({name.split(".")[1] for name in given}) or project.slugs
+    for slug in slugs:
+        found = moved(project, slug, {o: n for o, n in given.items() if o.split(".")[1] == slug}, since)
+        print(f"{slug}: {len(found.carried)} runs carried over")
+        for line in found.refused:
+            print(f"refused: {line}", file=sys.stderr)
+        refused += len(found.refused)
+    return 1 if refused else 0
+
+
 def new(slug: str, kind: str) -> None:
     from lockstep.scaffold import create
 
+    needed("matplotlib", "figures", "the figures of a new post are drawn")
     for path in create(Project.find(), slug, kind):
         print(path)
+
+
+FUNCTIONS: dict[str, Callable[..., int | None]] = {
+    function.__name__: function
+    for function in (build, check, status, why, run, reproduce, accept, diff, merge, migrate, moved, new)
+}

@@ -23,7 +23,7 @@ from typing import Any
 
 import numpy as np
 
-from lockstep.canonical import digest_value
+from lockstep.depend.canonical import digest_value
 from lockstep.errors import DataError
 
 Arrays = dict[str, np.ndarray[Any, Any]]

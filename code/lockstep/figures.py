@@ -16,7 +16,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from html import unescape
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from lockstep.run import Run
 
 INK, MUTED, GRID = "#1d1b18", "#635e55", "#dcd7cc"
 # after Okabe and Ito, darkened: the first four can carry text, all are told apart with any colour vision
@@ -32,6 +35,8 @@ DARK = {
     "#5b93d6": "#b4cff5",
     "#ad8a00": "#eebf3a",
 }
+PAPER = "#fbfaf6"  # of the page in its light scheme
+CARD, CARD_DPI = (4.8, 2.52), 250  # inches, and dots to the inch: 1200 × 630, as messengers show pictures
 FAMILY = "Source Serif 4"
 FONT = Path(__file__).parent / "fonts" / "source-serif-4.ttf"
 
@@ -95,6 +100,19 @@ def figure(
             writer = csv.DictWriter(file, fieldnames=list(rows[0]), lineterminator="\n")
             writer.writeheader()
             writer.writerows(rows)
+
+
+@contextmanager
+def card(run: Run, **subplots: Any) -> Iterator[Any]:
+    """The picture that stands for a post, drawn as `figure` draws: card.svg, and card.png for messengers.
+
+    It has the size at which they show pictures, and is read at that of a card: few words, large.
+    """
+    with figure(run.figure("card.svg"), *CARD, data=[], **subplots) as (drawn, axes):
+        yield drawn, axes
+        drawn.savefig(
+            run.figure("card.png"), dpi=CARD_DPI, facecolor=PAPER, transparent=True, metadata={"Software": None}
+        )
 
 
 def themed(svg: str) -> str:

@@ -17,14 +17,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 from urllib.parse import quote
 
-from lockstep.canonical import digest_value
+from lockstep.depend.canonical import digest_value
+from lockstep.depend.guard import declare, paused
+from lockstep.depend.seen import Finder, Seen
 from lockstep.errors import LockstepError, RunFailed, nearest
-from lockstep.files import replace_whole, write_whole
-from lockstep.guard import declare, paused
-from lockstep.seen import Finder, Seen
+from lockstep.record.files import replace_whole, write_whole
 
 if TYPE_CHECKING:
-    from lockstep.worker import Outcome
+    from lockstep.execute.worker import Outcome
 
 UNQUOTED = "".join(chr(code) for code in range(32, 127) if chr(code) not in "%&")  # of a selection, as recorded
 

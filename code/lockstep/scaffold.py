@@ -18,15 +18,17 @@ from datetime import date
 from pathlib import Path
 
 from lockstep.errors import LockstepError, ProjectError, nearest
-from lockstep.files import write_whole
-from lockstep.header import KINDS
-from lockstep.project import Post, Project
+from lockstep.project.post import Post
+from lockstep.project.project import Project
+from lockstep.prose.header import KINDS
+from lockstep.record.files import write_whole
 
 TEMPLATES = Path(__file__).parent / "templates"
 TASKS = frozenset(
-    "build check status why run reproduce accept diff merge migrate new test bench lighthouse serve livereload clean"
-    " publish vendor".split()
+    "build check status why run reproduce accept diff merge migrate moved new test bench lighthouse serve livereload"
+    " clean publish vendor".split()
 )
+IGNORED = "__pycache__/\n.lockstep/\noutput/\n"  # what a project's first commit should not hold
 OUTPUT = frozenset({"evidence", "pagefind", "skills", "tags", "theme"})  # of the generated site, beside the posts
 
 
@@ -39,6 +41,8 @@ def create(project: Project, slug: str, kind: str) -> list[Path]:
     refuse(project, slug, kind)
     files = render(slug, kind)
     write(project.root, slug, files)
+    if not (project.root / ".gitignore").exists():
+        write_whole(project.root / ".gitignore", IGNORED.encode())
     try:
         make_runs(Project(project.root).post(slug))
     except LockstepError as error:
@@ -49,7 +53,7 @@ def create(project: Project, slug: str, kind: str) -> list[Path]:
 def make_runs(post: Post) -> None:
     """What `build` does for a post."""
     from lockstep.build import refresh, run
-    from lockstep.profiles import Profile
+    from lockstep.execute.profiles import Profile
 
     run(Profile.published(post))
     with redirect_stderr(io.StringIO()):  # it tells each number that it writes, and here that is all of them

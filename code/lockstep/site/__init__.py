@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from pelican import signals
 
-from lockstep.site import articles, crawlers, demos, feeds, head, links, social
+from lockstep.site import articles, crawlers, demos, feeds, filters, head, links, social
 
 
 def register() -> None:
@@ -18,6 +18,7 @@ def register() -> None:
     signals.article_generator_finalized.connect(articles.complete)
     signals.article_writer_finalized.connect(articles.add_pages)
     signals.feed_generated.connect(feeds.plain)
+    signals.article_writer_finalized.connect(filters.write)
     signals.article_writer_finalized.connect(social.write)
     signals.content_written.connect(crawlers.note)
     signals.finalized.connect(demos.copy)

@@ -10,12 +10,13 @@ from typing import Any, ClassVar
 from jinja2 import ChoiceLoader, Environment, FileSystemLoader, PrefixLoader
 from pelican.readers import BaseReader
 
-from lockstep import bindings
-from lockstep.colophon import colophon
 from lockstep.errors import CheckFailed, LockstepError, Problem, placed
-from lockstep.mistakes import mistakes
-from lockstep.project import Project
-from lockstep.site import evidence, libraries, related, sources
+from lockstep.project.project import Project
+from lockstep.prose import bindings
+from lockstep.prose.colophon import colophon
+from lockstep.prose.mistakes import mistakes
+from lockstep.record.cache import BINDINGS
+from lockstep.site import evidence, libraries, links, related, sources
 from lockstep.site.citations import Bibliography
 from lockstep.site.details import details
 from lockstep.site.markdown import Html, Page
@@ -37,13 +38,15 @@ class Reader(BaseReader):
         folder = Path(self.settings["THEME"]) / "templates"
         parts = PrefixLoader({"parts": FileSystemLoader(folder / "parts")})  # what it cannot see is not in a page's key
         self.environment = Environment(
-            loader=ChoiceLoader([FileSystemLoader(folder / "bindings"), parts]),
+            loader=ChoiceLoader([FileSystemLoader([folder / "bindings", BINDINGS]), parts]),
             autoescape=True,
             trim_blocks=True,
             lstrip_blocks=True,
         )
         self.bibliography = Bibliography.read(self.project.root / "content" / "references.bib")
-        self.environment.globals["source_url"] = self.settings.get("SOURCE_URL", "").rstrip("/")
+        source = self.settings.get("SOURCE_URL", "").rstrip("/")
+        self.environment.globals["source_url"] = source
+        self.environment.filters["commits"] = lambda told: links.commits(source, told)
         used = (self.settings.get("SOURCE_URL"), self.settings["THEME"])  # of all settings
         self.seen = repr((used, libraries.rendering(self.settings)))
 
@@ -89,6 +92,8 @@ class Reader(BaseReader):
             "colophon": colophon(page.resolver) if page.resolver and ran else {},
             "toc": html.outline.html() if page.post else "",
             "downloads": evidence.downloads(page.post),
+            "provenance": "\n".join(page.provenance["text"]),
+            "card_provenance": "\n".join(page.provenance["summary"]),
             **more,
         }
         if page.post and page.listed:

@@ -1,4 +1,5 @@
-"""The layout of a post's picture, 1200 × 630: title above, the measured number in the middle, the others below."""
+"""The layout of a post's picture, 1200 × 630: title above; below it the card's picture beside the numbers, or the first
+number as large as it goes, with the others under it."""
 
 from __future__ import annotations
 
@@ -14,6 +15,7 @@ from PIL import Image, ImageDraw, ImageFont
 WIDTH, HEIGHT, MARGIN = 1200, 630, 72
 INNER = WIDTH - 2 * MARGIN
 PAPER, INK, MUTED, RULE, ACCENT = "#fbfaf7", "#1c1b1a", "#625e57", "#dcd8d0", "#a8330c"  # as in site.css, light
+PICTURE = (720, 378)  # as large as the post's own picture goes
 HERO, GAP = 156, 24  # the size of the number, and its distance from what belongs to it
 COLOURS = 64  # text on paper has few; the file is a third of what it would be
 REGULAR, SEMIBOLD = 400, 600
@@ -35,7 +37,10 @@ class Card:
         self.text((MARGIN, 84), self.printable(says["site"]), 28, SEMIBOLD)
         self.text((WIDTH - MARGIN, 84), self.printable(says["kind"]), 28, colour=MUTED, anchor="rs")
         numbers = [number for number in says["numbers"] if self.has(number["value"] + number["words"])]
-        if numbers:
+        if says.get("picture"):
+            self.title(says["title"], 42, 2, 148)
+            self.beside(Path(says["picture"]), numbers)
+        elif numbers:
             self.title(says["title"], 44, 2, 156)
             self.hero(numbers[0], 382 if numbers[1:] else 420)
             self.others(numbers[1:], 562)
@@ -68,6 +73,25 @@ class Card:
         self.pen.rectangle((MARGIN, baseline + 22, end, baseline + 27), fill=ACCENT)
         words = self.wrapped(number["words"], 36, REGULAR, 1)
         self.text((MARGIN, baseline + 78), words[0], 36, colour=MUTED)
+
+    def beside(self, picture: Path, numbers: list[dict[str, str]]) -> None:
+        """The post's own picture, and its numbers to the right of it."""
+        left, top, (width, height) = MARGIN, HEIGHT - MARGIN // 2 - PICTURE[1], PICTURE
+        with Image.open(picture) as drawn:
+            self.image.paste(drawn.convert("RGB").resize(PICTURE, Image.Resampling.LANCZOS), (left, top))
+        self.pen.rectangle((left - 1, top - 1, left + width, top + height), outline=RULE)
+        column, baseline = left + width + 40, top + 84
+        for number in numbers:
+            value, rest = parts(number["value"])
+            self.text((column, baseline), value, 72, SEMIBOLD)
+            self.text((column + self.width(value, 72, SEMIBOLD) + 12, baseline), rest, 28)
+            self.pen.rectangle(
+                (column, baseline + 14, column + self.width(value, 72, SEMIBOLD), baseline + 17), fill=ACCENT
+            )
+            for line in self.wrapped(number["words"], 26, REGULAR, 3, WIDTH - MARGIN - column):
+                baseline += 34
+                self.text((column, baseline + 22), line, 26, colour=MUTED)
+            baseline += 120
 
     def others(self, numbers: list[dict[str, str]], baseline: int) -> None:
         """Up to two more numbers side by side, under a thin line."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from html import escape, unescape
 from pathlib import Path
@@ -36,20 +37,16 @@ class Bibliography:
             except Exception as error:
                 raise LockstepError(f"{path}:1: not valid BibTeX: {error}") from None
 
-    def cite(self, keys: list[str], cited: list[str], shown: str = "") -> str:
-        """`Goodfellow et al., 2014`, linked to the list of references, and shown on hover where a page is named."""
+    def cite(self, keys: list[str], cited: list[str], shown: Callable[[str], str] | None = None) -> str:
+        """`Goodfellow et al., 2014`, linked to the list of references; `shown` names the pop-over of an entry."""
         links = []
         for key in keys:
             if key not in self.source:
                 raise LockstepError(f'there is no reference "{key}" in {self.path.name}{nearest(key, self.source)}')
             cited.append(key)
             link = f'<a class="citation" href="#ref-{escape(key)}"'
-            if not shown:
-                links.append(f"{link}>{escape(self.label(key))}</a>")
-                continue
-            place = f"{shown}-citation-{len(cited)}"
-            entry = f'<span class="provenance" popover id="{place}"><span>{self.entry(key)}</span></span><!--end-->'
-            links.append(f'{link} interestfor="{place}">{escape(self.label(key))}</a>{entry}')
+            interest = f' interestfor="{shown(key)}"' if shown else ""
+            links.append(f"{link}{interest}>{escape(self.label(key))}</a>")
         return "; ".join(links)
 
     def label(self, key: str) -> str:

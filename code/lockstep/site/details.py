@@ -5,22 +5,28 @@ Worked out when the page is read and kept with it in the cache. Whatever here is
 
 from __future__ import annotations
 
+import ast
 import re
+import textwrap
 from collections.abc import Iterator
 from dataclasses import asdict
 from html import escape, unescape
 from typing import Any
 
-from lockstep import bindings, header
-from lockstep.demos import svg_size
 from lockstep.errors import CheckFailed, LockstepError, Problem, nearest
-from lockstep.project import Post
-from lockstep.resolve import Resolver
+from lockstep.project.post import Post
+from lockstep.prose import bindings, header
+from lockstep.prose.demos import svg_size
+from lockstep.prose.resolve import Resolver
 from lockstep.site.feeds import plain_text
 from lockstep.site.markdown import Html, Page
 
 LONGEST = 200  # characters of a description, about what search engines and messengers show
 _HEADING = re.compile(r'<h([2-6])\b[^>]*\bid="([^"]+)"[^>]*>(.*?)</h\1>', re.DOTALL)
+_CAPTION = re.compile(  # of a table or an excerpt
+    r'<figure class="(?:table|excerpt)" id="([^"]+)"><figcaption[^>]*>(.*?)(?:</figcaption>|<span class="symbol">)',
+    re.DOTALL,
+)
 _ID = re.compile(r'\sid="([^"]+)"')
 
 
@@ -35,6 +41,7 @@ def details(page: Page, prose: bindings.Prose, content: str, summary: str, html:
         "headlines": [html.entry(tokens) for _, tokens in prose.header.get("headline", [])],
         "numbers": [asdict(number) for number in header.headlines(prose)],
         "thumbnail": _thumbnail(post, prose),
+        "demo": next((f"#{page.slug}-{n}" for n, (kind, _) in enumerate(page.rendered, start=1) if kind == "demo"), ""),
         "minutes": header.minutes(prose),
         "description": shortened(plain_text(summary)),
         "skills": _skills(page, resolver, prose, content),
@@ -83,7 +90,8 @@ def _skills(page: Page, resolver: Resolver, prose: bindings.Prose, content: str)
         targets: list[dict[str, str]] = []
         for target in skill.targets:
             try:
-                targets.append(places.of(target, header.evidence(resolver, target)))
+                told_of = header.evidence(resolver, target)
+                targets.append(places.of(target, told_of | _docstring(resolver, target)))
             except LockstepError as error:
                 problems.append(Problem(post.project.relative(post.prose), skill.line, str(error)))
         told.append({"name": skill.name, "line": skill.line, "targets": targets})
@@ -92,15 +100,34 @@ def _skills(page: Page, resolver: Resolver, prose: bindings.Prose, content: str)
     return told
 
 
+def _docstring(resolver: Resolver, target: str) -> dict[str, str]:
+    """What a symbol is, in the first sentence of its docstring, as its title; nothing where it has none."""
+    kind, _, name = target.partition(":")
+    if kind != "code":
+        return {}
+    tree = ast.parse(textwrap.dedent(resolver.resolve(kind, name, target)["source"]))
+    symbol = next(iter(tree.body), None)
+    documented = isinstance(symbol, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)) and ast.get_docstring(symbol)
+    return {"text": _sentence(documented)} if documented else {}
+
+
+def _sentence(text: str) -> str:
+    """The first sentence, without its full stop."""
+    return re.split(r"(?<=[^.\d])[.:](?:\s|$)", " ".join(text.split()), maxsplit=1)[0].rstrip(".")
+
+
 class _Places:
     """Where things stand on a rendered page."""
 
     def __init__(self, page: Page, content: str):
         self.sections = {match[2]: plain_text(match[3]) for match in _HEADING.finditer(content)}
         there = set(_ID.findall(content))  # a binding of the summary stands on other pages alone
+        captions = ((match[1], _sentence(plain_text(match[2]))) for match in _CAPTION.finditer(content))
+        self.captions = {place: text for place, text in captions if text}
         self.ids: dict[tuple[str, str], str] = {}
         for number, bound in enumerate(page.rendered, start=1):
-            if (identifier := f"{page.slug}-{number}") in there:
+            place = f"{page.slug}-{number}"
+            if identifier := next((one for one in (place, f"{place}-at") if one in there), ""):  # its button's, inline
                 self.ids.setdefault(bound, identifier)
 
     def of(self, target: str, told: dict[str, str]) -> dict[str, str]:
@@ -111,8 +138,10 @@ class _Places:
             return told | {"text": self.sections[target[1:]], "url": target}
         kind, _, name = target.partition(":")
         shown = self.ids.get((kind, name))
+        if caption := self.captions.get(shown or ""):
+            told = told | {"text": caption}
         if kind == "code" and not shown:
             return told | {"url": f"code/{name.partition('#')[0]}/#L{told['first']}"}
         if not shown:
             raise LockstepError(f"{target} is no evidence before the page shows it: bind it in the text")
-        return told | {"url": f"#{shown}-at" if kind == "claim" else f"#{shown}"}  # a claim's own is its pop-over
+        return told | {"url": f"#{shown}"}

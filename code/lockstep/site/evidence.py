@@ -1,6 +1,6 @@
-"""The evidence page, and what a reader can take away: the ledger and the provenance of each post as files.
+"""The evidence: a page for each post and one that leads to them; and what a reader can take away, as files.
 
-A post's part of the page is worked out while its prose is read, and kept with it; the page strings the parts together.
+A post's part is worked out while its prose is read, and kept with it; the pages string the parts together.
 Nothing of it depends on when it is built: the age of a run counts back from the newest run of the site.
 """
 
@@ -13,8 +13,9 @@ from typing import Any
 
 from jinja2 import Environment
 
-from lockstep.evidence import Evidence, Place, ledger_csv, provenance_json
-from lockstep.project import Post, Project
+from lockstep.project.post import Post
+from lockstep.project.project import Project
+from lockstep.prose.evidence import Evidence, Place, ledger_csv, provenance_json
 from lockstep.site.links import SITE
 from lockstep.site.output import put
 
@@ -35,14 +36,17 @@ def entry(environment: Environment, evidence: Evidence, title: str, shown: dict[
         "groups": evidence.runs,
         "has_runs": bool(colophon),
         "accepted": colophon.get("accepted", []),
+        "dirty": any(row["dirty"] for row in evidence.rows.values()),
         "downloads": shown["downloads"],
         "SITE": SITE,
         "AGE": AGE,
     }
     for row in evidence.rows.values():
         row["shown_at"] = _links(evidence.slug, row["places"])
-    html = environment.get_template("parts/evidence.html").render(fields)
-    return {"html": html, "values": len(evidence.values), "claims": len(evidence.claims), "newest": max(dates)}
+    verdicts = sorted({row["verdict"] for row in evidence.claims})
+    told = {"values": len(evidence.values), "claims": len(evidence.claims), "newest": max(dates), "verdicts": verdicts}
+    parts = {"html": "parts/evidence.html", "brief": "parts/verdicts.html"}
+    return told | {part: environment.get_template(name).render(fields) for part, name in parts.items()}
 
 
 def _links(slug: str, places: list[Place]) -> list[dict[str, str]]:
@@ -64,21 +68,28 @@ def downloads(post: Post | None) -> list[dict[str, str]]:
 
 
 def write(generator: Any, writer: Any, project: Project) -> None:
-    """The page of all listed posts, and the files of every post with a ledger."""
-    posts = [article for article in generator.articles if article.lockstep.get("evidence")]
-    kept = [post.lockstep["evidence"] for post in posts]
-    newest = max((part["newest"] for part in kept), default="")
+    """The page of all listed posts, that of each, and the files of every post with a ledger."""
+    parts = [{**post.lockstep["evidence"], "post": post} for post in generator.context["posts"]]
+    newest = max((part["newest"] for part in parts), default="")
+    more = {"relative_urls": generator.settings["RELATIVE_URLS"], "newest": newest}
     writer.write_file(
         "evidence/index.html",
         generator.get_template("evidence"),
         generator.context,
-        relative_urls=generator.settings["RELATIVE_URLS"],
-        parts=[aged(part["html"], newest) for part in kept],
-        posts=posts,
-        newest=newest,
-        values=sum(part["values"] for part in kept),
-        claims=sum(part["claims"] for part in kept),
+        parts=parts,
+        verdicts=sorted({verdict for part in parts for verdict in part["verdicts"]}),
+        values=sum(part["values"] for part in parts),
+        claims=sum(part["claims"] for part in parts),
+        **more,
     )
+    for part in parts:
+        post = part["post"]
+        about = (f"Evidence: {post.title}", f"Every claim and number of “{post.title}”, with the runs it rests on.")
+        shown = {"part": aged(part["html"], newest), "about": about, "post": post}
+        told = {name: part[name] for name in ("values", "claims", "verdicts")}
+        template = generator.get_template("proof")
+        place = f"evidence/{post.slug}/index.html"
+        writer.write_file(place, template, generator.context, **more, **shown, **told)
     for slug in project.slugs:
         for name, text in _files(project, slug).items():
             put(generator.settings, f"{slug}/{name}", text.encode())

@@ -14,7 +14,7 @@ from urllib.parse import urljoin
 
 from lockstep.site.links import resolved
 
-UNWRAPPED = frozenset({"button", "data", "span"})  # without its class, a span says nothing
+UNWRAPPED = frozenset({"button", "data", "label", "span"})  # without its class, a span says nothing
 DROPPED = frozenset({"script", "style", "noscript", "template", "input", "select", "dialog"})
 VOID = frozenset("area base br col embed hr img input link meta source track wbr".split())
 ADDRESSES = frozenset({"href", "src", "poster"})

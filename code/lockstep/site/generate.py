@@ -19,7 +19,7 @@ from pelican.log import LimitFilter
 from pelican.settings import read_settings
 
 from lockstep.errors import CheckFailed, LockstepError, Problem
-from lockstep.project import Project
+from lockstep.project.project import Project
 from lockstep.site import articles, output, search
 from lockstep.site.rendering import Rendering
 

@@ -8,17 +8,32 @@ in its place, which is relative to the page being written where the settings say
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from jinja2 import pass_context
 from jinja2.runtime import Context
+from markupsafe import Markup, escape
 
 SITE = "\ufdd0"
 
 
-def evidence(row: str) -> str:
-    """Where the evidence page has a row."""
-    return f"{SITE}/evidence/#{row}"
+def evidence(slug: str, row: str) -> str:
+    """Where the evidence of a post has a row."""
+    return f"{SITE}/evidence/{slug}/#{row}"
+
+
+def commits(source: str, told: str) -> Markup:
+    """Commits, as `1bd90fe519, e733428dc6`, each linked where `source` is the address of a branch on a code host.
+
+    Hosts have files under `/blob/BRANCH` or `/src/branch/BRANCH` and a commit beside that, under `/commit/HASH`.
+    """
+    host = re.match(r"(.+?)/(?:blob|src/branch|tree)/[^/]+$", source.rstrip("/"))
+    if not host:
+        return escape(told)
+    return Markup(", ").join(
+        Markup('<a href="{0}/commit/{1}">{1}</a>').format(host[1], name) for name in told.split(", ")
+    )
 
 
 def code(place: dict[str, Any]) -> str:

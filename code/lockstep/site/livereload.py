@@ -22,9 +22,9 @@ from queue import Empty, SimpleQueue
 import pelican
 from watchfiles import DefaultFilter, watch
 
-from lockstep.check import check_all
 from lockstep.errors import CheckFailed, LockstepError, Problem
-from lockstep.project import Project
+from lockstep.project.project import Project
+from lockstep.report.check import check_all
 from lockstep.site import search
 from lockstep.site.generate import render
 

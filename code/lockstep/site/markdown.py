@@ -11,24 +11,20 @@ from typing import Any
 from markdown_it.common.utils import escapeHtml
 from markdown_it.renderer import RendererHTML
 from markdown_it.token import Token
-from pygments import highlight
-from pygments.formatters import HtmlFormatter
-from pygments.lexers import PythonLexer, get_lexer_by_name
-from pygments.lexers.special import TextLexer
-from pygments.util import ClassNotFound
 
-from lockstep import walk
-from lockstep.commonmark import typeset
 from lockstep.errors import CheckFailed, LockstepError, Problem
-from lockstep.evidence import Evidence, Place
-from lockstep.mathml import formula
-from lockstep.passages import BLOCK, Binding, Prose
-from lockstep.project import Post
-from lockstep.resolve import Resolver
-from lockstep.site import links, notes
+from lockstep.project.post import Post
+from lockstep.prose import walk
+from lockstep.prose.commonmark import typeset
+from lockstep.prose.evidence import Evidence, Place
+from lockstep.prose.mathml import formula
+from lockstep.prose.passages import BLOCK, Binding, Prose
+from lockstep.prose.resolve import Resolver
+from lockstep.site import highlighting, links, notes
 from lockstep.site.citations import Bibliography
 
 PUNCTUATION = re.compile(r"[,.;:!?)\]’”]+")  # with which no line begins
+TOLD = frozenset("measured reported config given claim figure".split())  # kinds that a pop-over explains
 ALIGNED = {"text-align:right": "numeric"}  # the theme's class for a column; the content policy forbids inline styles
 
 
@@ -45,6 +41,8 @@ class Page:
     part: str = "text"
     listed: bool = True
     evidence: Evidence = field(init=False)
+    shown: dict[tuple[str, ...], str] = field(default_factory=dict)  # the pop-over of what was told already
+    provenance: dict[str, list[str]] = field(default_factory=lambda: {"text": [], "summary": []})
 
     def __post_init__(self) -> None:
         self.evidence = Evidence(self.slug)
@@ -60,15 +58,25 @@ class Page:
         self.rendered.append((kind, target))
         if "source" in fields and kind == "reported":
             fields["source_html"] = self.bibliography.cite([fields["source"]], self.cited)
-        return self.linked(fields | {"id": f"{self.slug}-{len(self.rendered)}"}, self.part)
+        return self.linked(fields | {"id": f"{self.slug}-{len(self.rendered)}", "target": target}, self.part)
 
     def linked(self, fields: dict[str, Any], where: str) -> dict[str, Any]:
         """With the address of its code, and of its row in the evidence."""
         more = {"code_url": links.code(fields["code"])} if fields.get("code") else {}
         if fields["kind"] in ("measured", "claim"):
             row = self.evidence.add(fields | more, Place(f"{fields['id']}-at", where))
-            more["evidence_url"] = links.evidence(row) if self.listed else ""
+            more["row"] = row
+            more["evidence_url"] = links.evidence(self.slug, row) if self.listed else ""
         return fields | more
+
+    def told(self, *what: str) -> tuple[str, bool]:
+        """The identifier of the pop-over that tells something, and whether it is still to be written.
+
+        What a page shows twice is told once: each of its buttons opens the same pop-over, beside itself.
+        """
+        key = (self.part, *what)
+        new = key not in self.shown
+        return self.shown.setdefault(key, f"{self.slug}-p{len(self.shown) + 1}"), new
 
     def references(self) -> list[dict[str, str]]:
         return [{"key": key, "html": self.bibliography.entry(key)} for key in sorted(set(self.cited))]
@@ -158,13 +166,29 @@ class Html(RendererHTML):
             if binding.kind in BLOCK:
                 fields["caption_html"] = inner
             if binding.kind == "code":
-                fields["html"] = highlight(fields["source"], PythonLexer(), HtmlFormatter(nowrap=True))
+                fields["html"] = highlighting.python(fields["source"])
                 fields["url"] = links.code(fields)
             if binding.kind == "table":
                 self.cells(fields)
         except LockstepError as error:
             raise self.failed(binding.line, error) from None
+        return self.with_provenance(fields)
+
+    def with_provenance(self, fields: dict[str, Any]) -> str:
+        """A binding through its partial, and through that of its pop-over where the page has none for it yet."""
+        kind = fields["kind"]
+        if kind in TOLD and (kind != "figure" or fields.get("again")):
+            what = str(fields.get("row") or fields.get("target", ""))
+            fields["shown"] = self.told(kind, what, lambda shown: fields | {"shown": shown})
         return self.partial(fields)
+
+    def told(self, kind: str, what: str, fields: Callable[[str], dict[str, Any]]) -> str:
+        """The identifier of the pop-over that tells this; what a page shows twice is told once."""
+        shown, new = self.page.told(kind, what)
+        if new:
+            html = self.partial(fields(shown) | {"kind": f"provenance/{kind}"})
+            self.page.provenance[self.page.part].append(html)
+        return shown
 
     def cells(self, fields: dict[str, Any]) -> None:
         """The measured values of a table, each with its own provenance."""
@@ -172,7 +196,7 @@ class Html(RendererHTML):
         cells: list[dict[str, Any]] = [cell for row in rows for cell in row if "fields" in cell]
         for number, cell in enumerate(cells, start=1):
             own: dict[str, Any] = {"kind": "measured", "id": f"{fields['id']}-{number}"}
-            cell["html"] = self.partial(self.page.linked(cell["fields"] | own, "table"))
+            cell["html"] = self.with_provenance(self.page.linked(cell["fields"] | own, "table"))
 
     def insert(self, tokens: Sequence[Token], caption: Sequence[Token]) -> str:
         """A figure with its caption, a table, an excerpt or a demo."""
@@ -196,8 +220,12 @@ class Html(RendererHTML):
 
     def citation(self, tokens: Sequence[Token], idx: int, options: Any, env: Any) -> str:
         page, keys = self.page, tokens[idx].meta["keys"]
+
+        def shown(key: str) -> str:
+            return self.told("citation", key, lambda place: {"shown": place, "html": page.bibliography.entry(key)})
+
         try:
-            return f'<span class="cited">({page.bibliography.cite(keys, page.cited, page.slug)})</span>'
+            return f'<span class="cited">({page.bibliography.cite(keys, page.cited, shown)})</span>'
         except LockstepError as error:
             raise self.failed(tokens[idx].meta["line"], error) from None
 
@@ -211,11 +239,7 @@ class Html(RendererHTML):
         return tokens[idx].content if self.raw else escapeHtml(tokens[idx].content)
 
     def fence(self, tokens: Sequence[Token], idx: int, options: Any, env: Any) -> str:
-        try:
-            lexer = get_lexer_by_name(tokens[idx].info.split()[0])
-        except (ClassNotFound, IndexError):
-            lexer = TextLexer()
-        return highlight(tokens[idx].content, lexer, HtmlFormatter(cssclass="highlight", wrapcode=True))
+        return highlighting.framed(tokens[idx].content, (tokens[idx].info.split() or [""])[0])
 
     code_block = fence  # whose info is empty
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from lockstep.errors import LockstepError
-from lockstep.files import write_whole
+from lockstep.record.files import write_whole
 
 Signature = tuple[int, int, int]
 

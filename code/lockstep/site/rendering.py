@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from pelican import Pelican
+from pelican import Pelican, signals
 from pelican.generators import StaticGenerator
 from pelican.writers import Writer
 
@@ -23,31 +23,37 @@ class Rendering(Pelican):
     def __init__(self, settings: dict[str, Any], into: output.Output):
         settings["LOCKSTEP_RENDERING"] = into
         settings["DELETE_OUTPUT_DIRECTORY"] = False
+        signals.get_writer.connect(_pages)
         super().__init__(settings)
-
-    def _get_writer(self) -> Writer:
-        return Pages(self.output_path, settings=self.settings)
 
     def _get_generator_classes(self) -> Any:
         return [Statics if each is StaticGenerator else each for each in super()._get_generator_classes()]
 
 
+def _pages(pelican: Pelican) -> type[Writer] | None:
+    return Pages if isinstance(pelican, Rendering) else None
+
+
 class Pages(Writer):
     """Puts pages and feeds."""
+
+    def __init__(self, output_path: str, settings: dict[str, Any] | None = None):
+        super().__init__(output_path, settings=settings)
+        self.written, self.overridden = set[str](), set[str]()
 
     def _open_w(self, filename: str, encoding: str, override: bool = False) -> Any:
         """As Pelican does: a place is written once, unless one of two writes says that it overrides.
 
         Raises LockstepError.
         """
-        if filename in self._overridden_files and not override:
+        if filename in self.overridden and not override:
             return io.StringIO()
-        if filename in (self._overridden_files if override else self._written_files):
+        if filename in (self.overridden if override else self.written):
             place = os.path.relpath(filename, self.output_path)
             raise LockstepError(f"two pages want to be {place}: give one of them another Slug")
         if override:
-            self._overridden_files.add(filename)
-        self._written_files.add(filename)
+            self.overridden.add(filename)
+        self.written.add(filename)
         return _Page(self.settings, os.path.relpath(filename, self.output_path), encoding)
 
 

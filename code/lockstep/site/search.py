@@ -23,7 +23,10 @@ from lockstep.site.output import Output
 FOLDER, PARTS = "pagefind", "parts.json"
 PART = 256  # pages of a part, at most, on average
 DEPTH = 2  # folders above a page that is searched: SLUG/, tags/TAG/
-APART = (".provenance", ".take", ".large", ".mark", ".references", ".colophon", ".neighbours", ".contents", "math")
+APART = (  # what stands around the text
+    *(".told", ".provenance", ".take", ".large", ".mark", ".references", ".colophon", ".cite", ".neighbours"),
+    *(".contents", ".contents-button", ".kind", ".tags", ".dateline", ".demo .stage", ".symbol", "math"),
+)
 SEARCHED = re.compile(rb"<main\b[^>]*\bdata-pagefind-body\b.*</main>", re.DOTALL)
 LANGUAGE = re.compile(rb"<html\b[^>]*>")
 

@@ -1,4 +1,4 @@
-"""The picture that a messenger shows beside a link: title, and the first headline number as large as it goes.
+"""The picture that a messenger shows beside a link: title, numbers, and what the post's card shows where it has that.
 
 Drawn with the site's own font and colours, only for a site that knows its address. Kept in .lockstep/cache/cards under
 a digest of all that it shows, which also stands in its name, so that nobody goes on showing an older one.
@@ -14,20 +14,25 @@ from pathlib import Path
 from typing import Any
 
 from lockstep.errors import LockstepError
-from lockstep.files import write_whole
+from lockstep.record.files import write_whole
 from lockstep.site import libraries
 from lockstep.site.output import put
 
 FONT = "static/fonts/source-serif-4.woff2"
-DESIGN = 1  # of the layout in card.py: another number draws every picture anew
+DESIGN = 2  # of the layout in card.py: another number draws every picture anew
 KINDS = {"paper": "Paper implementation", "capstone": "Capstone", "design": "System design"}
+PICTURE = "figures/card.png"  # what a post may have drawn for it, of the same shape
 
 
 def shown(article: Any, settings: dict[str, Any]) -> dict[str, Any]:
     """What the picture of a post says."""
     kind = KINDS.get(str(article.category), str(article.category))
     numbers = article.lockstep["numbers"]
-    return {"site": settings["SITENAME"], "kind": kind, "title": article.title, "numbers": numbers, "text": ""}
+    says = {"site": settings["SITENAME"], "kind": kind, "title": article.title, "numbers": numbers, "text": ""}
+    picture = Path(settings["PATH"]) / article.slug / PICTURE
+    if picture.is_file():
+        says |= {"picture": str(picture), "drawn": hashlib.sha256(picture.read_bytes()).hexdigest()}
+    return says
 
 
 def site_shown(settings: dict[str, Any]) -> dict[str, Any]:
@@ -52,7 +57,8 @@ def url(path: str, settings: dict[str, Any]) -> str:
 def _name(says: dict[str, Any], settings: dict[str, Any]) -> str:
     if not settings["SITEURL"]:
         return ""
-    digest = hashlib.sha256(json.dumps([DESIGN, says], sort_keys=True).encode())
+    known = {name: said for name, said in says.items() if name != "picture"}  # wherever the work tree is
+    digest = hashlib.sha256(json.dumps([DESIGN, known], sort_keys=True).encode())
     digest.update(_font_digest(_font_path(settings)))
     return f"card-{digest.hexdigest()[:12]}.png"
 

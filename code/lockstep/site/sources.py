@@ -7,13 +7,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from pygments import highlight
-from pygments.formatters import HtmlFormatter
-from pygments.lexers import PythonLexer
-
-from lockstep.files import read_text
-from lockstep.project import Project
-from lockstep.site import libraries
+from lockstep.project.project import Project
+from lockstep.record.files import read_text
+from lockstep.site import highlighting, libraries
 from lockstep.site.links import code_page
 
 
@@ -33,7 +29,7 @@ def files(project: Project, slug: str) -> list[dict[str, str]]:
 
 def lines(source: str) -> str:
     """Highlighted, one element a line, numbered as the file is."""
-    html = highlight(source, PythonLexer(stripnl=False), HtmlFormatter(nowrap=True))
+    html = highlighting.python(source, stripnl=False)
     numbered = enumerate(html.removesuffix("\n").split("\n"), start=1)
     return "".join(f'<span class="line" id="L{number}">{line}\n</span>' for number, line in numbered)
 

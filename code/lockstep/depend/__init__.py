@@ -1,0 +1,1 @@
+"""What a run depends on: source is read and followed, what ran is watched, what was not declared is refused."""

@@ -1,0 +1,1 @@
+"""Does it still stand: which runs are fresh, what they measured, which claims hold. Reads, and runs nothing."""

@@ -1,0 +1,1 @@
+"""What is declared, and where: the project's folders, its posts, what a paper reports."""

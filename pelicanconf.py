@@ -13,7 +13,10 @@ SITENAME = SITE.name
 AUTHOR = SITE.author
 ROLE = SITE.role
 SITESUBTITLE = SITE.description
-INTRO = SITE.intro
+PERSON = SITE  # who the home page and the page about the author introduce
+SKILLS = SITE.skills
+ORDER, ORDER_LINE = SITE.posts, settings.line_of(ROOT / "site.toml", "posts =")  # of the posts on the home page
+PORTRAIT = settings.portrait(ROOT / "content", SITE.portrait)
 LINKS = tuple((link.name, link.url) for link in SITE.links)
 MENU = (("Evidence", "evidence/"), ("Skills", "skills/"), ("About", "about/"))
 SOURCE_URL = SITE.source
@@ -35,7 +38,8 @@ CACHE_CONTENT = False
 ARTICLE_PATHS = sorted(str(path.relative_to(PATH)) for path in Path(PATH).glob("*/index.md"))
 PAGE_PATHS = ["pages"]
 STATIC_PATHS = sorted(
-    str(path.relative_to(PATH)) for kind in ("figures", "demo") for path in Path(PATH).glob(f"*/{kind}")
+    [str(path.relative_to(PATH)) for kind in ("figures", "demo") for path in Path(PATH).glob(f"*/{kind}")]
+    + [place for place in [SITE.portrait] if place]
 )
 READERS = {"html": None}
 PATH_METADATA = r"(?:(?!pages/)(?P<slug>[^/]+)/index\.md)?.*"

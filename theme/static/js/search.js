@@ -5,6 +5,8 @@ const element = (tag, properties = {}, ...children) => {
   made.append(...children);
   return made;
 };
+const SHORTEST = 3, SHOWN = 8, LOADED = 16; // letters of a word, and pages
+const ALIKE = 0.4; // of a word's letters: “run” is found for “running”, and “how” is not for “howpublished”
 let dialog, finder;
 
 /** An excerpt as text with marks: whatever else stands in it stays text. */
@@ -22,11 +24,22 @@ function entry(found) {
 }
 
 async function show(text, list, status) {
-  const search = await finder.debouncedSearch(text, {}, 120);
+  const words = text.toLowerCase().split(/[^\p{L}\p{N}]+/u).filter((word) => word.length >= SHORTEST);
+  const search = await finder.debouncedSearch(words.join(" "), {}, 120);
   if (search === null) return; // the reader has gone on typing
-  const found = await Promise.all(search.results.slice(0, 8).map((result) => result.data()));
-  list.replaceChildren(...found.map(entry));
-  status.textContent = !text.trim() ? "" : search.results.length === 1 ? "1 page" : `${search.results.length} pages`;
+  const loaded = await Promise.all(search.results.slice(0, LOADED).map((result) => result.data()));
+  const found = loaded.filter((page) => matches(page, words));
+  list.replaceChildren(...found.slice(0, SHOWN).map(entry));
+  const count = search.results.length > LOADED ? search.results.length : found.length;
+  const asked = words.length ? count === 1 ? "1 page" : `${count} pages` : `Type ${SHORTEST} letters or more.`;
+  status.textContent = text.trim() ? asked : "";
+}
+
+/** Where nothing has a word, Pagefind goes back to its first letters: a match of a few of them says nothing. */
+function matches(page, words) {
+  const parts = [page, ...page.sub_results].map((part) => new DOMParser().parseFromString(part.excerpt, "text/html"));
+  const marks = parts.flatMap((part) => [...part.querySelectorAll("mark")].map((mark) => mark.textContent.toLowerCase()));
+  return words.some((word) => [...marks, page.meta.title.toLowerCase()].some((mark) => mark.includes(word.slice(0, Math.max(SHORTEST, Math.ceil(word.length * ALIKE))))));
 }
 
 /** The index of a large site comes in parts. */

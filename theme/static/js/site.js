@@ -36,11 +36,17 @@ function follow(contents) {
     if (contents.scrollHeight > contents.clientHeight) link?.scrollIntoView({ block: "nearest" });
     current = link;
   };
-  let asked = false;
+  const button = document.querySelector(".contents-button");
+  let asked = false, before = scrollY;
+  const hide = () => { // what lies over the text goes while it is being read, and comes back with a look back
+    if (Math.abs(scrollY - before) < 8) return;
+    button.classList.toggle("away", scrollY > before && !contents.matches(":popover-open"));
+    before = scrollY;
+  };
   addEventListener("scroll", () => {
     if (asked) return;
     asked = true;
-    requestAnimationFrame(() => { asked = false; mark(); });
+    requestAnimationFrame(() => { asked = false; mark(); hide(); });
   }, { passive: true });
   mark();
   contents.addEventListener("click", (event) => { if (event.target.closest("a") && contents.matches(":popover-open")) contents.hidePopover(); });

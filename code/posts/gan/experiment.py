@@ -130,6 +130,10 @@ draw_latent = gan.stage(
     over=[train, score, baselines, quality, quality_baselines, latent],
 )
 draw = gan.stage("figures:draw", over=[train, score, score_saturating, score_single, score_long])
+centres = gan.stage("figures_card:average", name="centres", seed=[0])
+glance = gan.stage("figures_glance:draw", name="glance", over=[train, score, baselines, centres])
+draw_scores = gan.stage("figures_glance:draw_scores", name="figures-scores", over=[score, score_long, baselines])
+card = gan.stage("figures_card:draw", name="card", over=[train, score, baselines, centres])
 
 
 @gan.claim("greater")

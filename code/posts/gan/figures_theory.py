@@ -1,4 +1,4 @@
-"""Figures of the small experiments: discriminators on the line, generators on the ring, modes over the steps."""
+"""Figures of the small experiments: discriminators on the line, and generators on the ring."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from lockstep.figures import INK, MUTED, PALETTE, figure
 
-from posts.gan.ring import DRAWN_SEED, MODES, ring_centres
+from posts.gan.ring import DRAWN_SEED, ring_centres
 from posts.gan.theory import CASES
 
 if TYPE_CHECKING:
@@ -15,26 +15,16 @@ if TYPE_CHECKING:
 
 COLUMNS = 4  # moments in ring.svg, the last ones of points.csv
 ROWS = ("plain", "hasty", "thorough", "thorough_packed")  # variants in ring.svg
-TITLES = {
-    "plain": "plain",
-    "saturating": "saturating",
-    "hasty": "hasty",
-    "thorough": "thorough",
-    "thorough_saturating": "thorough, saturating",
-    "thorough_noisy": "thorough + noise",
-    "thorough_packed": "thorough + packing",
-}
-PANELS = (("plain", "saturating", "hasty"), ("thorough", "thorough_saturating", "thorough_noisy", "thorough_packed"))
+TITLES = {"plain": "plain", "hasty": "hasty", "thorough": "thorough", "thorough_packed": "thorough + packing"}
 
 
 def draw(run: Run) -> dict[str, Any]:
-    """Draw all three. Reads every run of the line and of the ring."""
+    """Draw both. Reads every run of the line and of the ring."""
     torch.set_num_threads(1)
     theory = [made for made in run.inputs if made.stage == "theory"]
     ring = [made for made in run.inputs if made.stage == "ring"]
     draw_theory(run, theory)
     draw_ring(run, ring)
-    draw_modes(run, ring)
     return {}
 
 
@@ -93,30 +83,3 @@ def dots(panel: Any, points: list[Any], colour: str, size: float, alpha: float =
     path = Path(ends, [Path.MOVETO, Path.LINETO] * len(points))
     path.should_simplify = False  # it would drop them
     panel.add_patch(PathPatch(path, fill=False, edgecolor=colour, linewidth=size, capstyle="round", alpha=alpha))
-
-
-def draw_modes(run: Run, made: list[Input]) -> None:
-    """Modes covered over the steps: a panel for each variant, a line for each seed, apart by a hair where they meet."""
-    data = [
-        {"variant": each.keys["variant"], "seed": each.keys["seed"], "step": row["step"], "modes": row["modes"]}
-        for each in made
-        for row in each.csv("ring.csv")
-    ]
-    size: dict[str, Any] = {"nrows": 2, "ncols": 4, "sharex": True, "sharey": True}
-    with figure(run.figure("modes.svg"), height=3.9, data=data, **size) as (_, axes):
-        for panels, variants, colour in zip(axes, PANELS, PALETTE, strict=False):
-            for panel, variant in zip(panels, variants, strict=False):
-                curves = [each.csv("ring.csv") for each in made if each.keys["variant"] == variant]
-                for number, curve in enumerate(curves):
-                    modes = [row["modes"] + 0.08 * (number - len(curves) // 2) for row in curve]
-                    panel.plot([row["step"] for row in curve], modes, color=colour, linewidth=0.9)
-                last = int(curves[0][-1]["step"])
-                panel.set_title(TITLES[variant], fontsize=10)
-                panel.set(ylim=(-0.4, MODES + 0.4), yticks=range(0, MODES + 1, 2))
-                panel.set_xticks([0, last], ["0", f"{last:,}"])
-        for panel in axes[1]:
-            panel.get_xticklabels()[-1].set_ha("right")  # clear of the next panel's zero
-        axes[0, 3].axis("off")
-        axes[0, 3].annotate(
-            "modes covered,\nof eight, over\nthe steps; a line\nfor each seed", (0, 0.4), xycoords="axes fraction"
-        )

@@ -55,3 +55,13 @@ def _make() -> Arrays:
 
 
 made_captions = Made("captions", _make, licence="MIT, as the code that makes them")
+SMOKE = {  # what a run on these captions changes of the settings: a model that trains in seconds
+    "config": {"vocabulary": 120, "layers": 1, "d_model": 32, "d_ff": 32, "heads": 2, "d_k": 16, "dropout": 0.1}
+    | {"batch_tokens": 512, "updates": 24, "warmup": 8, "peak_rate": 0.01}
+    | {"averaged": 3, "average_every": 2, "keep_every": 12, "report_every": 12}
+    | {"beam": 3, "exponents": (1.0, 2.0), "longer": 4, "units": 24, "farthest": 4, "path_sentences": 3}
+    | {"timed_steps": 2, "timed_sentences": 4, "timed_rounds": 1, "searches": ("ours", "whole prefix")},
+    "data": {"captions": made_captions},
+    "grid": {"row": ["base", "heads-1"]},
+    "variants": {"row": {"base": {}, "heads-1": {"heads": 1, "d_k": 32}}},
+}

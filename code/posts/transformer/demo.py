@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 EXAMPLES = 3
 SHORTEST, LONGEST = 9, 16  # tokens of an example's source: a map that fills the page, and fits a phone
+DOUBT = 100  # validation captions, of whose scores the lowest but one is where the page begins to doubt
 TYPED = 220  # characters that the page lets a reader type: no caption of the data is longer
 THOUSANDTHS = 1000  # attention is written in whole ones
 SHOWN = 0.03  # a weight below this draws nothing in a poster
@@ -50,9 +51,11 @@ def publish(run: Run) -> dict[str, Any]:
 
     tokenizer = read_subwords(subwords)
     model = load(run.config, weights)
-    chosen = choose(tokenizer, sentences(run.data("captions"), "val_en"))
-    shown = [example(model, tokenizer, text, run.config) for text in chosen]
-    write(run.demo("translate.json"), settings(run.config) | {"examples": shown})
+    captions = sentences(run.data("captions"), "val_en")
+    shown = [example(model, tokenizer, text, run.config) for text in choose(tokenizer, captions)]
+    scores = [example(model, tokenizer, text, run.config)["score"] for text in captions[:DOUBT]]
+    more = {"unsure": sorted(scores)[1], "examples": shown}
+    write(run.demo("translate.json"), settings(run.config) | more)
 
     first = shown[0]
     maps = attention_maps(model, first["source"], first["written"])

@@ -3,10 +3,11 @@
 from dataclasses import dataclass
 
 from lockstep.catalogue import multi30k
-from lockstep.experiment import Experiment, Metric
+from lockstep.experiment import Experiment
 
-from posts.transformer.ablation import BASE, RECURRENT_RATE, RECURRENT_RATES, ROWS, ROWS_RUN, SHORT
-from posts.transformer.captions import made_captions
+from posts.transformer.captions import SMOKE
+from posts.transformer.metrics import METRICS
+from posts.transformer.studies.ablation import BASE, RECURRENT_RATE, RECURRENT_RATES, ROWS, ROWS_RUN, SHORT
 from posts.transformer.tables import MAIN, TABLES, WAYS_SHOWN
 
 
@@ -54,89 +55,48 @@ class Config:
 transformer = Experiment(
     Config,
     data={"captions": multi30k},
-    metrics=[
-        Metric("bleu", digits=2, better="higher", title="BLEU, as sacreBLEU computes it"),
-        Metric("bleu_change", digits=2, better="higher", title="BLEU, less the base's of the same seed"),
-        Metric("unpenalised_change", digits=2, better="higher", title="unpenalised BLEU4, less the base's"),
-        Metric("averaged_change", digits=2, better="higher", title="BLEU of averaged weights, less the base's"),
-        Metric("change_of_length", digits=1, better="higher", title="BLEU of sources of like length, less the base's"),
-        Metric("bleu4", digits=2, better="higher", title="BLEU4, lower-cased tokens"),
-        Metric("brevity_penalty", digits=3, better="higher", title="factor of BLEU4 for translations that are short"),
-        Metric("unpenalised_bleu4", digits=2, better="higher", title="BLEU4 over its penalty for brevity"),
-        Metric("chosen_exponent", digits=1, title="exponent of the length penalty with the best BLEU4 on validation"),
-        Metric("chrf", digits=2, better="higher", title="chrF"),
-        Metric("relative_length", unit="%", digits=1, title="tokens of the translations, of those of the human ones"),
-        Metric("chrf_of_sentence", digits=0, better="higher", title="chrF of one sentence"),
-        Metric("bleu_of_length", digits=1, better="higher", title="BLEU of sources of like length"),
-        Metric("validation_bleu", digits=2, better="higher", title="BLEU, validation, greedy"),
-        Metric("stopping_update", digits=0, title="update at which the recipe’s rule ends the training"),
-        Metric("gradient", digits=3, title="gradient between positions, as a share of the one at distance 1"),
-        Metric("right", unit="%", digits=1, better="higher", title="right by the rule of thumb"),
-        Metric("cases", digits=0, title="cases"),
-        Metric("update_cost", unit="GFLOP", digits=0, better="lower", title="matrix products of an update"),
-        Metric("training_cost", unit="TFLOP", digits=0, better="lower", title="matrix products of all updates"),
-        Metric("padding", unit="%", digits=1, better="lower", title="padding among the tokens of a batch"),
-        Metric("updates_of_epoch", digits=0, title="updates in one pass over the training pairs"),
-        Metric("sentences", digits=0, title="sentences"),
-        Metric("parameters", digits=0, title="parameters"),
-        Metric("epochs", digits=1, title="passes over the training pairs"),
-        Metric("train_loss", unit="nats", digits=3, better="lower", title="training loss, smoothed, with dropout"),
-        Metric(
-            "validation_loss", unit="nats", digits=3, better="lower", title="cross-entropy a token, validation, in bf16"
-        ),
-        Metric("step_seconds", unit="s", digits=2, better="lower", title="a step of training"),
-        Metric("step_ratio", digits=2, better="lower", title="time of a step over ours"),
-        Metric("share", unit="%", digits=0, title="share of our step"),
-        Metric("sentences_a_second", digits=0, better="higher", title="sentences translated in a second"),
-        Metric("search_ratio", digits=2, better="lower", title="time of a search over ours"),
-        Metric("identical", unit="%", digits=1, title="translations that are ours, token for token"),
-    ],
-    smoke={
-        "config": {"vocabulary": 120, "layers": 1, "d_model": 32, "d_ff": 32, "heads": 2, "d_k": 16, "dropout": 0.1}
-        | {"batch_tokens": 512, "updates": 24, "warmup": 8, "peak_rate": 0.01}
-        | {"averaged": 3, "average_every": 2, "keep_every": 12, "report_every": 12}
-        | {"beam": 3, "exponents": (1.0, 2.0), "longer": 4, "units": 24, "farthest": 4, "path_sentences": 3}
-        | {"timed_steps": 2, "timed_sentences": 4, "timed_rounds": 1, "searches": ("ours", "whole prefix")},
-        "data": {"captions": made_captions},
-        "grid": {"row": ["base", "heads-1"]},
-        "variants": {"row": {"base": {}, "heads-1": {"heads": 1, "d_k": 32}}},
-    },
+    metrics=METRICS,
+    smoke=SMOKE,
     variants={"row": {name: SHORT | changed for name, changed in ROWS.items()}},
 )
 train = transformer.stage("train:fit", seed=range(3))
 translations = transformer.stage("evaluate:write", name="translations", each=train)
 scores = transformer.stage("evaluate:score", name="scores", each=translations)
-lengths = transformer.stage("lengths:choose", each=train)
-lowered = transformer.stage("lowered:fit", seed=range(5))
-lowered_scores = transformer.stage("lowered:score", name="lowered-scores", each=lowered)
+lengths = transformer.stage("studies.lengths:choose", name="lengths", each=train)
+lowered = transformer.stage("studies.lowered:fit", name="lowered", seed=range(5))
+lowered_scores = transformer.stage("studies.lowered:score", name="lowered-scores", each=lowered)
 growth = transformer.stage("evaluate:follow", name="growth", each=train)
-stopping = transformer.stage("stopping:stop", name="stopping", each=train)
-paths = transformer.stage("paths:walk", each=train)
-errors = transformer.stage("errors:count", each=translations)
-examples = transformer.stage("errors:show", name="examples", each=translations)
-speed = transformer.stage("speed:measure", each=train)
+stopping = transformer.stage("studies.stopping:stop", name="stopping", each=train)
+paths = transformer.stage("studies.paths:walk", name="paths", each=train)
+errors = transformer.stage("studies.errors:count", name="errors", each=translations)
+examples = transformer.stage("studies.errors:show", name="examples", each=translations)
+speed = transformer.stage("speed.measure:measure", name="speed", each=train)
 rows = transformer.stage("train:fit", name="rows", row=ROWS_RUN, seed=range(3))
 row_translations = transformer.stage("evaluate:write_validation", name="row-translations", each=rows)
 row_scores = transformer.stage("evaluate:score_validation", name="row-scores", each=row_translations)
 row_growth = transformer.stage("evaluate:follow", name="row-growth", each=rows)
-row_paths = transformer.stage("paths:walk", name="row-paths", over=[rows], row=[BASE], seed=range(3))
+row_paths = transformer.stage("studies.paths:walk", name="row-paths", over=[rows], row=[BASE], seed=range(3))
 recurrent_rates = transformer.stage(
-    "recurrent:fit", name="recurrent-rates", row=[BASE], peak_rate=RECURRENT_RATES, seed=[100]
+    "studies.recurrent:fit", name="recurrent-rates", row=[BASE], peak_rate=RECURRENT_RATES, seed=[100]
 )
-recurrent = transformer.stage("recurrent:fit", row=[BASE], peak_rate=[RECURRENT_RATE], seed=range(3))
-recurrent_translations = transformer.stage("recurrent:write", name="recurrent-translations", each=recurrent)
+recurrent = transformer.stage(
+    "studies.recurrent:fit", name="recurrent", row=[BASE], peak_rate=[RECURRENT_RATE], seed=range(3)
+)
+recurrent_translations = transformer.stage("studies.recurrent:write", name="recurrent-translations", each=recurrent)
 recurrent_scores = transformer.stage("evaluate:score_validation", name="recurrent-scores", each=recurrent_translations)
-recurrent_growth = transformer.stage("recurrent:follow", name="recurrent-growth", each=recurrent)
-recurrent_paths = transformer.stage("paths:walk_recurrent", name="recurrent-paths", each=recurrent)
-ablation = transformer.stage("ablation:differ", over=[row_scores, recurrent_scores])
-cost = transformer.stage("cost:count", row=list(ROWS))
-recipe_cost = transformer.stage("cost:count", name="recipe-cost")
-draw_rows = transformer.stage("figures_rows:draw", name="figures-rows", over=[ablation])
-draw_costs = transformer.stage(
-    "figures_rows:draw_costs", name="figures-costs", over=[cost, row_growth, recurrent_growth]
-)
-draw = transformer.stage("figures:draw", over=[train, growth, scores, row_paths, recurrent_paths])
+recurrent_growth = transformer.stage("studies.recurrent:follow", name="recurrent-growth", each=recurrent)
+recurrent_paths = transformer.stage("studies.paths:walk_recurrent", name="recurrent-paths", each=recurrent)
+ablation = transformer.stage("studies.ablation:differ", name="ablation", over=[row_scores, recurrent_scores])
+cost = transformer.stage("studies.cost:count", name="cost", row=list(ROWS))
+recipe_cost = transformer.stage("studies.cost:count", name="recipe-cost")
+transformer.stage("figures.rows:draw", name="figures-rows", over=[ablation])
+transformer.stage("figures.rows:draw_costs", name="figures-costs", over=[cost, row_growth, recurrent_growth])
+transformer.stage("figures.trained:draw", name="figures", over=[scores, row_paths, recurrent_paths])
+transformer.stage("figures.architecture:draw", name="architecture", over=[train])
+transformer.stage("figures.scores:draw", name="figures-scores", over=[lowered_scores, scores, lengths])
+transformer.stage("figures.speed:draw", name="figures-speed", over=[speed])
 demo = transformer.stage("demo:publish", over=[train])
+card = transformer.stage("figures.card:draw", name="card", over=[train])
 
 SPRINT = {"split": "val"} | WAYS_SHOWN["last checkpoint"]  # how the rows of the short schedule are scored
 

@@ -1,0 +1,1 @@
+"""Drawings of the post: the model, scores, speed, and the studies."""

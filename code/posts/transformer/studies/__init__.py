@@ -1,0 +1,1 @@
+"""Inquiries beside the reproduction: what each asks is in its first line."""

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import lockstep
 import numpy as np
-from lockstep.canonical import digest_value
 from lockstep.datasets import Arrays
-from lockstep.reach import TEXT, Start, reach
-from lockstep.source import Source
+from lockstep.depend.canonical import digest_value
+from lockstep.depend.reach import TEXT, Start, reach
+from lockstep.depend.source import Source
 
 
 @dataclass
@@ -42,4 +42,5 @@ class Engine:
         return {"symbols": np.array(sorted(self.symbols))}
 
 
-runs = Engine((("lockstep.runner", "run_stages"), ("lockstep.worker", "main")))  # plans a run, and makes it
+STARTS = (("lockstep.execute.runner", "run_stages"), ("lockstep.execute.worker", "main"))  # plans a run, and makes it
+runs = Engine(STARTS)

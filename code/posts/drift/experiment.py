@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from lockstep.experiment import Experiment, Metric
 
+from posts.drift.adversary.collected import KINDS
 from posts.drift.diagram import source
 from posts.drift.engine import runs
 
@@ -14,6 +15,7 @@ class Config:
 
     arrangement: str = "lockstep"
     edits: tuple[str, ...] = ()
+    kinds: tuple[str, ...] = ()
     lockstep: str = "0.0.1"
     snakemake: str = "9.27.1"
     dvc: str = "3.67.1"
@@ -24,9 +26,10 @@ class Config:
 
 
 PLAIN, CAREFUL, LARGE = "plain", "careful", 1000
+LOST = ("missed", "needless", "refused")
 TOOLS = {"snakemake": "Snakemake", "dvc": "DVC", "pytask": "pytask"}
 ARRANGEMENTS = ("lockstep", *(f"{tool}-{setting}" for tool in TOOLS for setting in (PLAIN, CAREFUL)))
-OURS, ALL = {"tool": "lockstep"}, "all"
+OURS, ALL, ADVERSARY, OTHERS = {"tool": "lockstep"}, "all", "adversary", "adversary-others"
 
 drift = Experiment(
     Config,
@@ -35,6 +38,8 @@ drift = Experiment(
         Metric("right", digits=0, better="higher", title="edits after which exactly the right steps ran"),
         Metric("missed", digits=0, better="lower", title="edits after which a wrong result stayed"),
         Metric("needless", digits=0, better="lower", title="edits after which a step ran for nothing"),
+        Metric("refused", digits=0, title="edits of steps that are not run, since they need what nobody declared"),
+        Metric("needless_share", unit="%", digits=1, better="lower", title="edits after which a step ran for nothing"),
         Metric("expressible", digits=0, title="edits that the tool can be told of"),
         Metric("cells", digits=0, title="edits times arrangements"),
         Metric("agreeing", digits=0, title="cells in which all experiments agree"),
@@ -46,6 +51,7 @@ drift = Experiment(
     smoke={
         "config": {
             "edits": ("a comment", "an annotation", "a class attribute", "a grid value added", "a stage at the end"),
+            "kinds": ("conditions on import",),
             "rounds": 2,
             "timed": ("lockstep", "lockstep-first"),
         },
@@ -53,21 +59,30 @@ drift = Experiment(
     },
 )
 matrix = drift.stage("matrix:measure", arrangement=ARRANGEMENTS, seed=range(3), programs=["python"])
+tried = drift.stage("tried:measure", name="adversary", arrangement=ARRANGEMENTS[:1], seed=range(3), programs=["python"])
+tried_by_others = drift.stage("tried:measure", name=OTHERS, arrangement=ARRANGEMENTS[1:], seed=[0], programs=["python"])
 times = drift.stage("times:measure", name="times", posts=[10, 100, LARGE], programs=["python"])
 draw = drift.stage("figures:draw", over=[matrix, times])
+card = drift.stage("figures_card:draw", name="card", over=[matrix])
 diagram = drift.stage("diagram:draw", name="diagram", programs=["dot"])
 
 
-def count(measured, metric, tool, setting=None):
-    """A number of edits in all."""
-    where = {"tool": tool} | ({"setting": setting} if setting else {})
-    return measured(metric, edits=ALL, **where)
+def count(measured, metric, tool, setting=None, edits=ALL, stage="matrix"):
+    """A number of edits, by default of all in the matrix that we began with."""
+    where = {"tool": tool, "stage": stage} | ({"setting": setting} if setting else {})
+    return measured(metric, edits=edits, **where)
 
 
 @drift.claim("equivalent", margin="edits")
 def nothing_is_missed_here(measured):
     """In lockstep no edit leaves a wrong result behind."""
     return count(measured, "missed", "lockstep"), 0
+
+
+@drift.claim("equivalent", margin="edits")
+def nothing_of_the_adversary_is_missed_here(measured):
+    """In lockstep no edit of the adversary leaves a wrong result behind."""
+    return count(measured, "missed", "lockstep", edits=ADVERSARY, stage="adversary"), 0
 
 
 @drift.claim("greater")
@@ -178,6 +193,23 @@ def verdicts(measured, reported):
             row = {"tool": name, "modules listed": {None: "not needed", PLAIN: "no", CAREFUL: "all"}[setting]}
             counts = ("right", "missed", "needless", "expressible")
             rows.append(row | {metric: count(measured, metric, tool, setting) for metric in counts})
+    return rows
+
+
+@drift.table
+def adversary(measured, reported):
+    """Each kind of the adversary's cases: how many lockstep misses or refuses, and how many each other tool misses."""
+    rows = []
+    for kind in (*KINDS, ADVERSARY):
+        row = {"edits of": "all kinds" if kind == ADVERSARY else kind}
+        row |= {
+            metric: count(measured, metric, "lockstep", edits=kind, stage="adversary")
+            for metric in ("expressible", *LOST)
+        }
+        for tool, name in TOOLS.items():
+            for setting in (PLAIN, CAREFUL):
+                row[f"missed in {name}, {setting}"] = count(measured, "missed", tool, setting, kind, OTHERS)
+        rows.append(row | {"told to the others": count(measured, "expressible", "dvc", PLAIN, kind, OTHERS)})
     return rows
 
 

@@ -90,7 +90,8 @@ def version_of(tool: str, expected: str) -> str:
 
     Asked in a process of its own: looking for packages opens folders that a stage has not declared.
     """
-    ask = [sys.executable, "-c", f"from importlib.metadata import version; print(version({tool!r}))"]
+    told = f"from importlib import metadata as m; print(m.version(m.packages_distributions()[{tool!r}][0]))"
+    ask = [sys.executable, "-c", told]
     installed = subprocess.run(ask, capture_output=True, text=True, check=False).stdout.strip()
     if installed != expected:
         has = f"{tool} {installed} is installed here, the settings name {expected}"

@@ -1,0 +1,1 @@
+"""What the parts do when they are measured: metrics, estimates, indexes and feedback loops against known truths."""

@@ -71,6 +71,8 @@ BOUND = (
 def generate(root: Path, posts: int) -> None:
     for name in ("pelicanconf.py", "site.toml"):
         shutil.copy(ROOT / name, root / name)
+    site = root / "site.toml"
+    site.write_text(re.sub(r"(?m)^posts = .*\n", "", site.read_text()))  # it names posts that are not here
     shutil.copytree(ROOT / "theme", root / "theme")
     (root / "content/pages").mkdir(parents=True)
     (root / "content/pages/about.md").write_text("Title: About\nSlug: about\n\nWords.\n")

@@ -25,7 +25,7 @@ from typing import Any
 
 from blog import ROOT, generate, plain
 from livereload import latencies
-from lockstep.machine import hardware
+from lockstep.record.machine import hardware
 
 ROUNDS = 3
 RECORD = ROOT / "docs" / "benchmarks" / "site.json"

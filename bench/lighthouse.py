@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any
 
 import brotli
-from lockstep.machine import hardware
+from lockstep.record.machine import hardware
 
 ROOT = Path(__file__).resolve().parent.parent
 HERE = Path(__file__).resolve().parent / "lighthouse"

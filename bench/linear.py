@@ -23,7 +23,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tests" / "support"))
 
 import wide  # noqa: E402
-from lockstep.machine import hardware, versions  # noqa: E402
+from lockstep.record.machine import hardware, versions  # noqa: E402
 
 RECORD = ROOT / "docs" / "benchmarks" / "linear.json"
 SIZES, ROUNDS, NOTHING = (125, 250, 500, 1000), 2, 1

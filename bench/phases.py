@@ -16,7 +16,7 @@ from typing import Any  # noqa: E402
 
 import jinja2  # noqa: E402
 from lockstep.build import build  # noqa: E402
-from lockstep.project import Project  # noqa: E402
+from lockstep.project.project import Project  # noqa: E402
 from lockstep.site import articles, generate, output, rendering, search  # noqa: E402
 from pelican.generators import ArticlesGenerator, PagesGenerator, StaticGenerator  # noqa: E402
 

@@ -20,15 +20,15 @@ from typing import Any, NamedTuple
 import torch
 from lockstep.datasets import Arrays
 from lockstep.errors import LockstepError
-from lockstep.machine import hardware
-from lockstep.profiles import Profile
-from lockstep.project import Project
+from lockstep.execute.profiles import Profile
+from lockstep.project.project import Project
+from lockstep.record.machine import hardware
 from posts.transformer.captions import made_captions
 from posts.transformer.data import read_subwords, sentences, train_subwords
 from posts.transformer.evaluate import load
 from posts.transformer.experiment import Config, transformer
 from posts.transformer.model import Transformer
-from posts.transformer.speed import batches, compare
+from posts.transformer.speed.measure import batches, compare
 from posts.transformer.train import MasterAdam, batch_loss, build, learning_rate
 from safetensors import SafetensorError
 from tokenizers import Tokenizer

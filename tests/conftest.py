@@ -1,12 +1,23 @@
 """One small project, built once, with a fresh copy of it for each test that edits, and a browser for each module."""
 
+import os
 import shutil
 import sys
 from pathlib import Path
 
 import pytest
+from lanes import changed, wanted
 from mini import create, lockstep
 from webpages import chromium
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Of posts that nothing touched since LOCKSTEP_SINCE, no test runs."""
+    since, root = os.environ.get("LOCKSTEP_SINCE"), Path(config.rootpath)
+    if since and (files := changed(root, since)) is not None:
+        left = [item for item in items if not wanted(item.path.relative_to(root).as_posix(), files)]
+        items[:] = [item for item in items if item not in set(left)]
+        config.hook.pytest_deselected(items=left)
 
 
 @pytest.fixture(scope="session")

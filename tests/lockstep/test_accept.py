@@ -4,7 +4,7 @@ import json
 import re
 
 import pytest
-from lockstep.colophon import _counted
+from lockstep.prose.colophon import _counted
 from mini import edit, lockstep
 
 RECORD = "content/mini/accepted.jsonl"
@@ -34,10 +34,9 @@ def test_an_accepted_run_is_fresh_keeps_its_fingerprint_and_shows_the_reason(sta
 
 def test_what_reads_an_accepted_run_stays_fresh_and_the_page_tells(stale):
     lockstep(stale, "accept", "mini", "--reason", "a product in another order")
-    code = "from lockstep.project import Project; from lockstep.resolve import Resolver\n"
-    code += (
-        "from lockstep.colophon import colophon\nprint(colophon(Resolver.of(Project.find().post('mini')))['accepted'])"
-    )
+    code = "from lockstep.project.project import Project; from lockstep.prose.resolve import Resolver\n"
+    code += "from lockstep.prose.colophon import colophon\n"
+    code += "print(colophon(Resolver.of(Project.find().post('mini')))['accepted'])"
     shown = lockstep(stale, code=code).stdout
     assert "a product in another order" in shown
     assert "train (3 runs)" in shown

@@ -5,9 +5,10 @@ import re
 import subprocess
 
 import pytest
-from lockstep import deliver, ledger
 from lockstep.errors import LockstepError
-from lockstep.project import Project
+from lockstep.execute import deliver
+from lockstep.project.project import Project
+from lockstep.record import ledger
 from lockstep.site.citations import Bibliography
 from mini import edit, lockstep
 
@@ -260,10 +261,10 @@ def test_the_smoke_profile_refuses_what_it_would_ignore(project, option):
 def test_citations_of_two_pages_have_places_of_their_own(tmp_path):
     (tmp_path / "references.bib").write_text("@misc{one2014,\n author = {Ann One},\n title = {T},\n year = {2014}\n}\n")
     works = Bibliography.read(tmp_path / "references.bib")
-    first, second = (works.cite(["one2014"], [], page) for page in ("here", "there"))
-    assert 'id="here-citation-1"' in first
-    assert 'id="there-citation-1"' in second
-    assert "popover" not in works.cite(["one2014"], [])
+    first, second = (works.cite(["one2014"], [], page) for page in ("here-{}".format, "there-{}".format))
+    assert 'interestfor="here-one2014"' in first
+    assert 'interestfor="there-one2014"' in second
+    assert "interestfor" not in works.cite(["one2014"], [])
 
 
 @pytest.mark.parametrize("missing", ["author", "year"])
@@ -277,7 +278,7 @@ def test_a_reference_without_author_or_year_is_named(tmp_path, missing):
 
 def test_a_form_feed_does_not_end_a_line_of_an_excerpt(project):
     edit(project, "code/posts/mini/layers.py", "\n\n\nclass Net", "\n\x0c\n\nclass Net")
-    code = "from lockstep.project import Project; from lockstep.resolve import Resolver\n"
-    code += "from lockstep.excerpts import excerpt; post = Project.find().post('mini')\n"
+    code = "from lockstep.project.project import Project; from lockstep.prose.resolve import Resolver\n"
+    code += "from lockstep.prose.excerpts import excerpt; post = Project.find().post('mini')\n"
     code += "print(excerpt(post, Resolver.of(post).freshness, 'layers.py#Net')['source'])"
     assert lockstep(project, code=code).stdout.startswith("class Net(Base):\n    bias = 0.5\n")

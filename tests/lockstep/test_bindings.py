@@ -3,7 +3,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from lockstep.bindings import Binding, parse, refresh, sentence
+from lockstep.prose.bindings import Binding, parse, refresh, sentence
 
 HEAD = "Title: A\nSummary: It is [1](measured:a).\n\n"
 UNTOUCHED = [

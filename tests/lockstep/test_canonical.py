@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from lockstep.canonical import Form, canonical_json, digest_syntax, digest_value
+from lockstep.depend.canonical import Form, canonical_json, digest_syntax, digest_value
 
 GOLDEN = Path(__file__).with_name("golden.py.txt")
 DIGEST = "dc10523fc03870ca2ad196447baad3cdd5c1677f170d7c0bc80917bf433ff4a3"
@@ -31,7 +31,7 @@ def test_every_supported_interpreter_gives_the_same_digest(version):
     if python is None:
         assert version != f"{sys.version_info.major}.{sys.version_info.minor}"
         pytest.skip(f"no Python {version} on this machine")
-    code = "import ast, sys; sys.path.insert(0, 'code'); from lockstep.canonical import digest_syntax as d; "
+    code = "import ast, sys; sys.path.insert(0, 'code'); from lockstep.depend.canonical import digest_syntax as d; "
     code += f"print(d(ast.parse(open({str(GOLDEN)!r}).read()).body))"
     root = Path(__file__).parents[2]
     done = subprocess.run([python, "-c", code], cwd=root, capture_output=True, text=True, check=True)

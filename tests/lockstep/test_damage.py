@@ -16,8 +16,8 @@ import pytest
 from damage import CONTENT, PLACE, command, damaged
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from lockstep import files
 from lockstep.errors import LockstepError
+from lockstep.record import files
 from lockstep.site import settings as site
 from mini import edit
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 from damage import command
-from lockstep import opened
-from lockstep.check import is_clean
-from lockstep.project import Project
+from lockstep.project.project import Project
+from lockstep.record import opened
+from lockstep.report.check import is_clean
 from mini import edit, lockstep
 
 POST = "code/posts/mini/experiment.py"

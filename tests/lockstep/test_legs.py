@@ -5,10 +5,10 @@ import shutil
 from pathlib import Path
 
 import pytest
-from lockstep import ledger
 from lockstep.errors import ProjectError
 from lockstep.experiment import Experiment
-from lockstep.paper import NoConfig
+from lockstep.project.paper import NoConfig
+from lockstep.record import ledger
 from mini import create, edit, lockstep
 
 EXPERIMENT, TRAIN = "code/posts/mini/experiment.py", "code/posts/mini/train.py"

@@ -14,14 +14,16 @@ from typing import Any
 
 import pytest
 import wide
-from lockstep import bindings, excerpts, freshness, ledger, measured, resolve
 from lockstep.build import refresh
-from lockstep.check import check_all
-from lockstep.freshness import Freshness
-from lockstep.index import Index
-from lockstep.paper import Paper, Reported
-from lockstep.project import Project
-from lockstep.resolve import Resolver
+from lockstep.judge import freshness, measured
+from lockstep.judge.freshness import Freshness
+from lockstep.project.paper import Paper, Reported
+from lockstep.project.project import Project
+from lockstep.prose import bindings, excerpts, resolve
+from lockstep.prose.resolve import Resolver
+from lockstep.record import ledger
+from lockstep.record.index import Index
+from lockstep.report.check import check_all
 from lockstep.site.markdown import Page
 
 COUNTED: list[tuple[Any, str]] = [
@@ -109,7 +111,12 @@ def test_a_check_does_twice_the_work_for_twice_the_bindings_and_rows(project, mo
 
 def test_more_bindings_of_the_same_rows_cost_no_second_look_at_them(project, monkeypatch):
     few, many = (work(monkeypatch, project(20, count).root) for count in (20, 80))
-    for name in ("lockstep.freshness.identity", "Freshness.state", "lockstep.ledger.parse", "Resolver.shown"):
+    for name in (
+        "lockstep.judge.freshness.identity",
+        "Freshness.state",
+        "lockstep.record.ledger.parse",
+        "Resolver.shown",
+    ):
         assert 0 < many[name] <= few[name] + 8, name
 
 
@@ -181,5 +188,5 @@ def test_recording_a_run_parses_no_line_that_it_knows(project, tmp_path, monkeyp
     with counting(monkeypatch, [(ledger, "parsed")]) as calls:
         for line in lines[150:]:
             ledger.record(tmp_path, line, explained, b"")
-    assert 0 < calls["lockstep.ledger.parsed"] <= len(lines) - 150
+    assert 0 < calls["lockstep.record.ledger.parsed"] <= len(lines) - 150
     assert (tmp_path / "work.jsonl").read_bytes() == (post.results / "work.jsonl").read_bytes()

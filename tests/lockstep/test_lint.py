@@ -3,10 +3,10 @@
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from lockstep.bindings import parse
-from lockstep.lint import unbound
-from lockstep.mistakes import mistakes
-from lockstep.numbers import WINDOW, quantities
+from lockstep.prose.bindings import parse
+from lockstep.prose.lint import unbound
+from lockstep.prose.mistakes import mistakes
+from lockstep.prose.numbers import WINDOW, quantities
 
 FLAGGED = [  # text, and what of it is a number that something must bind
     ("It reads 96 % of them.", "96 %"),

@@ -6,7 +6,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from lockstep import ledger
+from lockstep.record import ledger
 from mini import edit, lockstep
 
 GIT = ["git", "-c", "user.name=a", "-c", "user.email=a@example.org"]

@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from lockstep import ledger
+from lockstep.record import ledger
 from mini import create, edit, lockstep
 
 KILLS = 50

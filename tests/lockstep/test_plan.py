@@ -4,8 +4,8 @@ import re
 import shutil
 
 import pytest
-from lockstep import executors
 from lockstep.errors import LockstepError
+from lockstep.execute import executors
 from mini import create, edit, lockstep
 
 OVER = (

@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from lockstep.bindings import parse, refresh, sentence
 from lockstep.errors import LockstepError
-from lockstep.header import minutes
-from lockstep.lint import unbound
-from lockstep.mistakes import mistakes
+from lockstep.prose.bindings import parse, refresh, sentence
+from lockstep.prose.header import minutes
+from lockstep.prose.lint import unbound
+from lockstep.prose.mistakes import mistakes
 from lockstep.site.citations import Bibliography
 from lockstep.site.markdown import Html, Page
 from markdown_it import MarkdownIt
@@ -247,3 +247,16 @@ def test_like_cells_and_closed_headings_have_places_of_their_own():
     assert refresh(cells, lambda binding: "9") == cells.replace("[1]", "[9]")
     (heading,) = parse("## a [1](measured:x) b ##\n").bindings
     assert (heading.text, heading.start) == ("1", 6)
+
+
+@pytest.mark.parametrize(
+    ("folded", "read"),
+    [
+        ("<details><summary>More</summary>\n\n{}\n\n</details>", 1),
+        ("<details>\n\n<details>\n\n{}\n\n</details>\n\n{}\n\n</details>", 1),
+        ("<details>\n\nA word.\n\n</details>\n\n{}", 4),
+        ("<details>\n\n{}", 4),  # nothing closes it
+    ],
+)
+def test_what_is_folded_is_not_counted_as_read(folded, read):
+    assert minutes(parse("Title: x\n\nProse.\n\n" + folded.replace("{}", "word " * 880))) == read

@@ -3,7 +3,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from lockstep.reproduce import verdict
+from lockstep.report.reproduce import verdict
 from mini import edit, lockstep
 
 NOISE = (

@@ -9,6 +9,23 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 ENGINE = sorted((ROOT / "code/lockstep").rglob("*.py"))
+# Each room imports only from rooms to its left. What posts import stands at the top, and `wording` with it.
+TOP = ("errors", "experiment", "statistics", "figures", "datasets", "packed", "catalogue", "run", "wording")
+ROOMS = (
+    "depend",
+    "record",
+    "project",
+    "judge",
+    "execute",
+    "carry",
+    "prose",
+    "report",
+    "build",
+    "scaffold",
+    "site",
+    "cli",
+)
+APART = {("prose", "execute"), ("prose", "carry"), ("site", "execute"), ("site", "carry")}  # pages need no machine
 HEAVY = ("torch", "scipy", "sklearn", "matplotlib")
 
 
@@ -30,6 +47,39 @@ def test_the_engine_imports_no_post_and_only_site_imports_pelican(path):
     assert not {"torch", "scipy"} & tops
     if path.parent.name != "site" and path.name != "cli.py":
         assert not any(name.startswith("lockstep.site") for name in imported(path))
+
+
+def rooms(path: Path) -> set[str]:
+    """The rooms that a module imports from when it runs."""
+    tree = ast.parse(path.read_text())
+    typing = [n for n in tree.body if isinstance(n, ast.If) and ast.unparse(n.test) == "TYPE_CHECKING"]
+    unread = {id(node) for block in typing for node in ast.walk(block)}
+    found = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and id(node) not in unread:
+            module = (node.module or "").split(".")
+            if module[0] == "lockstep":
+                found |= {module[1]} if len(module) > 1 else {alias.name for alias in node.names}
+    return found
+
+
+@pytest.mark.parametrize("path", ENGINE, ids=lambda path: path.relative_to(ROOT / "code/lockstep").as_posix())
+def test_rooms_import_one_way_only(path):
+    own = path.relative_to(ROOT / "code/lockstep").parts[0].removesuffix(".py")
+    if own in ("__init__", "__main__"):
+        return
+    for other in rooms(path) - {own}:
+        assert other in TOP or own in ROOMS or other in ("depend", "record"), f"{own} imports {other}"
+        if own in ROOMS and other in ROOMS:
+            assert ROOMS.index(other) < ROOMS.index(own), f"{own} imports {other}"
+            assert (own, other) not in APART, f"{own} imports {other}"
+
+
+def test_what_a_post_imports_stands_at_the_top():
+    for path in (ROOT / "code/posts").rglob("*.py"):
+        if path.is_relative_to(ROOT / "code/posts/drift"):
+            continue  # which measures the engine itself
+        assert rooms(path) <= {"catalogue", "datasets", "errors", "experiment", "figures", "run", "statistics"}, path
 
 
 def test_posts_do_not_import_each_other():

@@ -1,6 +1,5 @@
 """`new`: a post of each kind that passes everything at once, and every name that is refused."""
 
-import ast
 import os
 import re
 import shutil
@@ -10,8 +9,9 @@ from pathlib import Path
 
 import pytest
 from lockstep import cli, scaffold
+from lockstep.commands import COMMANDS
 from lockstep.errors import LockstepError, ProjectError
-from lockstep.project import Project
+from lockstep.project.project import Project
 from mini import lockstep
 
 ROOT = Path(__file__).parents[2]
@@ -28,6 +28,8 @@ def create(root: Path) -> Path:
     """A project with the real theme and settings, and no post."""
     for name in ("pelicanconf.py", "publishconf.py", "site.toml"):
         shutil.copy(ROOT / name, root / name)
+    site = root / "site.toml"
+    site.write_text(re.sub(r"(?m)^posts = .*\n", "", site.read_text()))  # it names posts that are not here
     shutil.copytree(ROOT / "theme", root / "theme")
     for name in ("code/posts/__init__.py", "content/pages/about.md", "tests/posts/.keep"):
         (root / name).parent.mkdir(parents=True)
@@ -194,11 +196,10 @@ def test_a_run_that_fails_leaves_the_files_and_says_how_to_go_on(empty, monkeypa
 
 
 def test_every_task_and_command_is_a_reserved_name():
-    functions = [node for node in ast.parse((ROOT / "tasks.py").read_text()).body if isinstance(node, ast.FunctionDef)]
-    tasks = {f.name for f in functions if any("task" in ast.unparse(mark) for mark in f.decorator_list)}
-    commands = {name for action in cli.parser()._actions for name in action.choices or ()}
-    assert "build" in tasks & commands
-    assert tasks | commands == scaffold.TASKS
+    told = subprocess.run([sys.executable, "-m", "invoke", "--list"], cwd=ROOT, capture_output=True, text=True)
+    tasks = {name for name in re.findall(r"^  (\S+)", told.stdout, re.MULTILINE) if "." not in name}
+    assert {command.name for command in COMMANDS} == set(cli.FUNCTIONS) < tasks
+    assert tasks == scaffold.TASKS
 
 
 def test_the_task_of_a_stage_has_the_options_of_run():
@@ -220,3 +221,34 @@ def test_a_workflow_asks_for_tasks_and_options_that_there_are(path):
         told = subprocess.run(help, cwd=ROOT, capture_output=True, text=True, check=True)
         offered = told.stdout.replace("--[no-]", "--")  # where CI is set, frozen is the default
         assert set(options.split()) <= set(re.findall(r"--[a-z]+", offered))
+
+
+def test_a_first_project_is_told_what_git_should_not_keep_and_an_own_list_stays(site, empty):
+    assert (site / ".gitignore").read_text().split() == ["__pycache__/", ".lockstep/", "output/"]
+    (empty / ".gitignore").write_text("mine\n")
+    assert new(empty, "alpaca").returncode == 0
+    assert (empty / ".gitignore").read_text() == "mine\n"
+
+
+@pytest.mark.parametrize(
+    ("module", "act", "told"),
+    [
+        ("matplotlib", lambda: cli.new("yak", "paper"), 'pip install "lockstep-blog[figures]"'),
+        ("pelican", lambda: cli.build(True), 'pip install "lockstep-blog[site]", or lockstep build --no-render'),
+    ],
+)
+def test_a_missing_extra_is_named_before_anything_is_written(empty, monkeypatch, module, act, told):
+    monkeypatch.chdir(empty)
+    monkeypatch.setitem(sys.modules, module, None)
+    before = tree(empty)
+    with pytest.raises(LockstepError) as error:
+        act()
+    assert told in str(error.value)
+    assert tree(empty) == before
+
+
+def test_a_project_without_a_site_says_so_before_it_runs_anything(empty, monkeypatch):
+    monkeypatch.chdir(empty)
+    (empty / "pelicanconf.py").unlink()
+    with pytest.raises(LockstepError, match=r"pelicanconf\.py is not here, so there is no site to render"):
+        cli.build(False)

@@ -7,17 +7,17 @@ from pathlib import Path
 
 import lockstep
 import pytest
-from lockstep import running
 from lockstep.errors import LockstepError
+from lockstep.execute import running
+from lockstep.execute.plan import Selection
 from lockstep.figures import DARK
-from lockstep.plan import Selection
-from lockstep.project import Project
+from lockstep.project.project import Project
 from posts.drift import diagram, figures
 from posts.drift.engine import Engine
 
 ROOT = Path(__file__).parents[2]
 SVG = "{http://www.w3.org/2000/svg}"
-MEASURED = frozenset({"matrix", "times", "figures"})
+MEASURED = frozenset({"matrix", "adversary", "times", "figures"})
 needs_graphviz = pytest.mark.skipif(shutil.which("dot") is None, reason="Graphviz draws the architecture: not here")
 
 
@@ -33,13 +33,15 @@ def test_the_whole_path_runs_with_lockstep_alone(smoke):
     rows = [row for line in lines for row in line.rows]
     (counts,) = [row for row in rows if row.get("edits") == "all"]
     assert counts["right"] + counts["missed"] + counts["needless"] == counts["expressible"] == 5
+    (counts,) = [row for row in rows if row.get("edits") == "adversary"]
+    assert sum(counts[name] for name in ("right", "missed", "needless", "refused")) == counts["expressible"] == 16
     assert {row["asked"] for row in rows if "asked" in row} == {"lockstep", "lockstep-first"}
     assert {row["cpu_ratio"] for row in rows if row.get("asked") == "lockstep"} == {1.0}
 
 
 def test_the_engine_counts_for_its_own_column_and_versions_only_where_they_are_used(smoke):
     lines = {line.stage: line for line in smoke[0]}
-    assert set(lines["matrix"].data) == {"engine"}
+    assert set(lines["matrix"].data) == set(lines["adversary"].data) == {"engine"}
     assert not {"snakemake", "dvc", "pytask"} & set(lines["matrix"].config)
     assert lines["times"].config["lockstep"] == "0.0.1"
 
@@ -98,11 +100,11 @@ def test_without_graphviz_the_message_says_what_to_install(monkeypatch):
 
 def test_the_engine_counts_by_symbol(tmp_path):
     shutil.copytree(Path(lockstep.__path__[0]), tmp_path / "lockstep", ignore=shutil.ignore_patterns("__pycache__"))
-    path = tmp_path / "lockstep/freshness.py"
+    path = tmp_path / "lockstep/judge/freshness.py"
     text = path.read_text()
 
     def digest() -> str:
-        return Engine((("lockstep.runner", "run_stages"),), tmp_path).digest
+        return Engine((("lockstep.execute.runner", "run_stages"),), tmp_path).digest
 
     before = digest()
     path.write_text("# a comment\n" + text)

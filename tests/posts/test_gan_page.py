@@ -8,8 +8,8 @@ from hashlib import sha256
 import pytest
 import torch
 from demopage import NAME, ROOT, SMALLEST, assemble, figure, shown
-from lockstep.project import Project
-from lockstep.resolve import Resolver
+from lockstep.project.project import Project
+from lockstep.prose.resolve import Resolver
 from playwright.sync_api import expect
 from posts.gan.demo import COLUMNS, FRACTIONS, ROWS
 from posts.gan.experiment import Config

@@ -7,10 +7,10 @@ from itertools import islice
 from pathlib import Path
 
 import pytest
-from lockstep import runner, running
-from lockstep.project import Project
-from lockstep.reach import Start, reach
-from lockstep.source import Source
+from lockstep.depend.reach import Start, reach
+from lockstep.depend.source import Source
+from lockstep.execute import runner, running
+from lockstep.project.project import Project
 
 ROOT = Path(__file__).parents[2]
 STAGES = tuple(Project.find(ROOT).post("gan").experiment.stages)
@@ -47,8 +47,8 @@ def test_the_whole_path_runs_on_small_data_and_leaves_the_content_alone(smoke):
     assert {row["source"] for line in done for row in line.rows if "source" in row} == {"gan", "training", "kmeans"}
     figures = [place for line in done for place in line.outputs if place.startswith("figures/")]
     assert len(figures) == len(set(figures))
-    assert len([place for place in figures if place.endswith(".svg")]) == 13
-    assert len([place for place in figures if place.endswith(".csv")]) == 9, "pictures have no table"
+    assert len([place for place in figures if place.endswith(".svg")]) == 15
+    assert len([place for place in figures if place.endswith(".csv")]) == 10, "pictures have no table"
 
 
 def test_two_smoke_runs_give_the_same_rows_and_figures(smoke, tmp_path):

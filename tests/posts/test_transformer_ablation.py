@@ -3,8 +3,8 @@
 from types import SimpleNamespace
 
 import pytest
-from posts.transformer.ablation import AVERAGED, SCORE, changes, differ, order, score
 from posts.transformer.evaluate import LENGTHS
+from posts.transformer.studies.ablation import AVERAGED, SCORE, changes, differ, order, score
 
 
 class Made:

@@ -7,10 +7,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from posts.transformer import recurrent, train
-from posts.transformer.cost import recurrent_operations, transformer_operations
-from posts.transformer.errors import COLOURS, NUMBERS, PLACES, agreeing, kept, recalled, show
+from posts.transformer import train
 from posts.transformer.experiment import Config
+from posts.transformer.studies import recurrent
+from posts.transformer.studies.cost import recurrent_operations, transformer_operations
+from posts.transformer.studies.errors import COLOURS, NUMBERS, PLACES, agreeing, kept, recalled, show
 from torch.utils.flop_counter import FlopCounterMode
 
 CONFIG = replace(Config(), layers=2, d_model=16, d_ff=24, heads=2, d_k=4, units=12)

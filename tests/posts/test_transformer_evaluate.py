@@ -11,7 +11,6 @@ import pytest
 import torch
 from fakerun import FakeRun
 from lockstep.catalogue import multi30k
-from posts.transformer import lengths
 from posts.transformer.captions import made_captions
 from posts.transformer.data import read_subwords, sentences, train_subwords
 from posts.transformer.decode import Search, steps_of, translate
@@ -29,7 +28,8 @@ from posts.transformer.evaluate import (
     write,
 )
 from posts.transformer.experiment import Config
-from posts.transformer.lengths import choose
+from posts.transformer.studies import lengths
+from posts.transformer.studies.lengths import choose
 from posts.transformer.tables import EXPONENTS
 from posts.transformer.train import build, halved
 from safetensors.torch import save_file

@@ -6,12 +6,12 @@ from dataclasses import replace
 
 import pytest
 from fakerun import FakeRun
-from posts.transformer import lowered as module
 from posts.transformer.captions import made_captions
 from posts.transformer.data import encode, sentences
 from posts.transformer.evaluate import SPLITS, bleu4, moses, rates, token_rates
 from posts.transformer.experiment import Config
-from posts.transformer.lowered import lowered, score
+from posts.transformer.studies import lowered as module
+from posts.transformer.studies.lowered import lowered, score
 from posts.transformer.train import prepare
 
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 from posts.transformer.data import SPECIAL, Batch
 from posts.transformer.model import END, PAD, START, Transformer
-from posts.transformer.peers import (
+from posts.transformer.speed.peers import (
     Shape,
     TorchTransformer,
     ctranslate2_model,

@@ -10,8 +10,14 @@ import torch
 from posts.transformer.decode import Search, beam_search, greedy
 from posts.transformer.experiment import Config
 from posts.transformer.model import END, PAD, START, Transformer
-from posts.transformer.paths import by_distance, gradient_norms, recurrent_encoder, trained_alike, transformer_encoder
-from posts.transformer.recurrent import Recurrent, RecurrentSteps, build, load
+from posts.transformer.studies.paths import (
+    by_distance,
+    gradient_norms,
+    recurrent_encoder,
+    trained_alike,
+    transformer_encoder,
+)
+from posts.transformer.studies.recurrent import Recurrent, RecurrentSteps, build, load
 from posts.transformer.train import build as build_transformer
 from posts.transformer.train import halved
 from safetensors.torch import save_file

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 import pytest
-from lockstep import running
-from lockstep.project import Project
+from lockstep.execute import running
+from lockstep.project.project import Project
 
 ROOT = Path(__file__).parents[2]
 STAGES = tuple(Project.find(ROOT).post("transformer").experiment.stages)
@@ -33,7 +33,7 @@ def test_every_way_is_scored_on_every_split(smoke):
 def test_every_figure_comes_with_its_data(smoke):
     done, content = smoke
     drawn = {place for line in done for place in line.outputs if place.startswith("figures/")}
-    pictures = {place for place in drawn if place.endswith(".svg")}
+    pictures = {place for place in drawn if place.endswith(".svg")} - {"figures/card.svg"}  # which shows no new data
     assert len(pictures) >= 4 and {place.removesuffix(".svg") + ".csv" for place in pictures} <= drawn
     assert all((content / place).stat().st_size > 0 for place in drawn)
 

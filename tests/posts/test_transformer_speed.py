@@ -9,14 +9,15 @@ import pytest
 import torch
 from captioner import trained
 from lockstep.errors import LockstepError
-from posts.transformer import speed_decoding, speed_training
 from posts.transformer.captions import made_captions
 from posts.transformer.data import read_subwords, sentences, train_subwords
 from posts.transformer.decode import Search, beam_search, steps_of
 from posts.transformer.evaluate import load
 from posts.transformer.experiment import Config, transformer
-from posts.transformer.speed import batches, compare, to_translate
-from posts.transformer.speed_training import LABELS, agreement, compared, steppers
+from posts.transformer.speed import decoding as speed_decoding
+from posts.transformer.speed import training as speed_training
+from posts.transformer.speed.measure import batches, compare, to_translate
+from posts.transformer.speed.training import LABELS, agreement, compared, steppers
 from posts.transformer.tables import PARTS
 from posts.transformer.train import batch_loss, build
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from types import SimpleNamespace
 
-from posts.transformer.stopping import PATIENCE, stop, stopping
+from posts.transformer.studies.stopping import PATIENCE, stop, stopping
 
 
 def test_a_training_ends_when_patience_does():

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import pytest
-from posts.transformer.ablation import BASE, IN_THE_PAPER, ROWS, ROWS_RUN, SAID
 from posts.transformer.experiment import transformer
-from posts.transformer.speed_training import LABELS
+from posts.transformer.speed.training import LABELS
+from posts.transformer.studies.ablation import BASE, IN_THE_PAPER, ROWS, ROWS_RUN, SAID
 from posts.transformer.tables import (
     PARTS,
     TABLES,
@@ -49,22 +49,23 @@ def seeds(*values: float) -> Values:
 
 
 @pytest.mark.parametrize(
-    "ours, verdict",
+    "ours, side, more",
     [
-        ((41.1, 41.0, 40.9), "reproduced"),
-        ((38.1, 38.0, 37.9), "below"),
-        ((43.1, 43.0, 42.9), "above"),
-        ((41.6, 41.5, 41.4), "undecided"),  # on the margin's edge
-        ((45.0, 41.0, 37.0), "undecided"),
+        ((41.1, 41.0, 40.9), "undecided", "no"),
+        ((41.21, 41.2, 41.19), "above", "no"),  # surely above, and surely by less than the margin
+        ((38.1, 38.0, 37.9), "below", "yes"),
+        ((43.1, 43.0, 42.9), "above", "yes"),
+        ((41.6, 41.5, 41.4), "above", "open"),  # on the margin's edge
+        ((45.0, 41.0, 37.0), "undecided", "open"),
     ],
 )
-def test_a_number_is_reproduced_below_above_or_undecided(ours, verdict):
+def test_a_number_has_a_side_and_is_off_by_more_than_the_margin_or_not(ours, side, more):
     others = seeds(41.0, 41.0, 41.1, 41.0)
     by_stage = {"lowered-scores": seeds(*ours), "scores": seeds(31.0, 31.1), "lengths": others}
     row, running, longer = reported_and_reproduced(lambda metric, stage, **where: by_stage[stage], Reported())
-    assert (row["verdict"], row["n"]) == (verdict, "3")
-    assert (running["verdict"], running["n"]) == ("below", "2"), "a row is judged by its own runs"
-    assert (longer["verdict"], longer["n"]) == ("reproduced", "4")
+    assert (row["verdict"], row["by more than 0.5"], row["n"]) == (side, more, "3")
+    assert (running["verdict"], running["by more than 0.5"]) == ("below", "yes"), "a row is judged by its own runs"
+    assert (longer["by more than 0.5"], longer["n"]) == ("no", "4")
 
 
 def test_differences_are_written_out_with_what_one_more_run_may_differ():

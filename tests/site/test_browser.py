@@ -18,7 +18,7 @@ def page(request, browser):
 
 def test_the_provenance_of_a_number_opens_and_closes_without_javascript(page, url):
     page.goto(url + "gan/")
-    number = page.locator("button.measured").first
+    number = page.locator("button.measured", has_text="159.4").first
     shown = page.locator(f"#{number.get_attribute('popovertarget')}")
     assert not shown.is_visible()
     number.click()

@@ -8,14 +8,16 @@ import shutil
 from pathlib import Path
 
 import pytest
-from lockstep.claims import Judgement
-from lockstep.evidence import Evidence, Place
 from lockstep.experiment import Claim, Metric
-from lockstep.measured import Measured
+from lockstep.judge.claims import Judgement
+from lockstep.judge.measured import Measured, written
+from lockstep.prose.evidence import Evidence, Place
 from lockstep.site.evidence import AGE, aged
+from lockstep.site.links import commits
 from lockstep.statistics import compare
 from mini import edit, lockstep
 from portfolio import Document, dressed, publish
+from webpages import opened, served
 
 HOSTILE = '<script>alert("x")</script> & </table>'
 CASES = ("<img src=x onerror=alert(1)>", "a b", "a-b")
@@ -70,23 +72,25 @@ def target(page: Path, link: str) -> tuple[Path, str]:
 
 def popovers(page: Path) -> list[tuple[str, str, str]]:
     """Class, visible text, and provenance of every value and claim that a page shows."""
-    button = r'<button type="button" class="(measured|mark)"[^>]*>(?:<data [^>]*>)?([^<]*).*?</button>'
-    return re.findall(rf"{button}(<span class=\"provenance\".*?)<!--end-->", page.read_text(), re.DOTALL)
+    text = page.read_text()
+    button = r'<button type="button" class="(measured|mark)"[^>]* popovertarget="([^"]+)"[^>]*>(?:<data [^>]*>)?([^<]*)'
+    told = dict(re.findall(r'<span class="provenance" popover id="([^"]+)">(.*?)</span>', text, re.DOTALL))
+    return [(kind, shown, told[place]) for kind, place, shown in re.findall(button, text)]
 
 
 def rows(root: Path) -> dict[str, str]:
-    """The rows of the evidence page by their identifier."""
-    text = (root / "output/evidence/index.html").read_text()
-    return {name: row for _, name, row in re.findall(r'<(tr|li) id="([^"]+)">(.*?)</\1>', text, re.DOTALL)}
+    """The rows of the evidence pages by their identifier."""
+    text = "".join((root / f"output/evidence/{slug}/index.html").read_text() for slug in ("mini", "other"))
+    return {name: row for _, name, row in re.findall(r'<(tr|li) id="([^"]+)"[^>]*>(.*?)</\1>', text, re.DOTALL)}
 
 
 def test_every_value_and_claim_leads_to_its_row_and_to_its_line_of_code(site):
     evidence, counted = rows(site), 0
     for page in (site / "output/index.html", site / "output/mini/index.html", site / "output/other/index.html"):
         for kind, text, shown in popovers(page):
-            link = re.search(r'<a href="([^"]*/evidence/#[^"]*)"', shown)
+            link = re.search(r'<a href="([^"]*/evidence/\w+/#[^"]*)"', shown)
             path, name = target(page, link[1]) if link else (Path(), "")
-            assert path == site / "output/evidence/index.html"
+            assert path.parent.parent == site / "output/evidence"
             assert kind == "mark" or text.split(" ")[0] in evidence[name], "the row says the number"
             path, line = target(page, re.findall(r'<a href="([^"]*/code/[^"]*#L\d+)"', shown)[0])
             assert f'id="{line}"' in path.read_text()
@@ -108,7 +112,7 @@ def test_the_code_link_of_a_number_lands_on_its_function(site):
 
 
 def test_a_row_leads_to_every_place_where_its_value_stands(site):
-    page = site / "output/evidence/index.html"
+    page = site / "output/evidence/mini/index.html"
     for name, row in rows(site).items():
         links = re.findall(r'<a href="([^"]*#[^"]*-at)"', row)
         assert links, name
@@ -136,7 +140,7 @@ def test_markup_in_titles_statements_and_selections_is_text(site):
         document = Document(page)
         assert not [a for a in document.all("img") if a.get("src") == "x"], page
         assert all("src" in script or script.get("type") for script in document.all("script")), page
-    evidence = (site / "output/evidence/index.html").read_text()
+    evidence = "".join(page.read_text() for page in (site / "output/evidence").rglob("*.html"))
     escaped = "&lt;script&gt;alert(&#34;x&#34;)&lt;/script&gt; &amp; &lt;/table&gt;"
     assert evidence.count(escaped) >= 4, "a metric's title, a statement, a post's title"
     assert "case &lt;img src=x onerror=alert(1)&gt;" in evidence
@@ -145,7 +149,7 @@ def test_markup_in_titles_statements_and_selections_is_text(site):
 def test_a_value_of_another_post_has_its_row_where_it_is_shown(site):
     row = rows(site)["other-mini-score-stage-evaluate"]
     assert "250.8 ± 0.2 points" in row
-    text = (site / "output/evidence/index.html").read_text()
+    text = (site / "output/evidence/other/index.html").read_text()
     assert "Stage evaluate of mini" in text
 
 
@@ -164,6 +168,7 @@ def test_selections_that_read_alike_have_rows_of_their_own(site):
 
 def test_a_hidden_post_is_not_in_the_evidence_and_does_not_say_so(site):
     assert "veiled" not in (site / "output/evidence/index.html").read_text()
+    assert not (site / "output/evidence/veiled").exists()
     shown = popovers(site / "output/veiled/index.html")
     assert len(shown) == 1
     assert "/evidence/" not in shown[0][2]
@@ -201,7 +206,7 @@ def test_the_provenance_of_every_run_can_be_taken_away_without_the_name_of_its_h
         json.dumps({n: json.loads(text)[n] for n in names}) for text in kept
     }
     assert all(run["fingerprint"] and "host" not in run for run in told["runs"])
-    assert 'href="../mini/provenance.json"' in (site / "output/evidence/index.html").read_text()
+    assert 'href="../../mini/provenance.json"' in (site / "output/evidence/mini/index.html").read_text()
 
 
 def test_the_pages_are_the_same_from_the_cache_and_without_it(project):
@@ -229,15 +234,18 @@ def test_ages_count_back_from_the_newest_run(project):
         day = "2026-03-01" if other.name.startswith("total") else "2026-02-27"
         other.write_text(json.dumps(kept | {"date": day}))
     assert lockstep(project, "build", "--frozen").returncode == 0
-    text = (project / "output/evidence/index.html").read_text()
-    assert 'The newest run was made on <time datetime="2026-03-01">' in text
+    assert (
+        'The newest run was made on <time datetime="2026-03-01">'
+        in (project / "output/evidence/index.html").read_text()
+    )
+    text = (project / "output/evidence/mini/index.html").read_text()
     assert "2026-02-27</time>, 2 days before the newest run" in text
     assert "2026-03-01</time>, the day of the newest run" in text
     assert aged(f"{AGE}2026-02-28", "2026-03-01") == "1 day before the newest run"
 
 
 def test_what_was_accepted_is_told_with_its_reason_and_where_nothing_was_that_is_told(project):
-    evidence = project / "output/evidence/index.html"
+    evidence = project / "output/evidence/mini/index.html"
     assert "Nothing was accepted without running again." in evidence.read_text()
     edit(project, "code/posts/mini/helpers.py", "return x**3 * FACTOR", "return FACTOR * x**3")
     assert lockstep(project, "accept", "mini.train", "--reason", "<i>a product</i>").returncode == 0
@@ -264,8 +272,44 @@ def test_links_are_absolute_where_the_site_knows_its_address(project):
     feed = (publish(project) / "feed.atom").read_text()
     assert "https://blog.example/me/mini/code/layers.py/#L4" in feed
     page = (project / "published/index.html").read_text()
-    assert "https://blog.example/me/evidence/#mini-score-stage-evaluate" in page
+    assert "https://blog.example/me/evidence/mini/#mini-score-stage-evaluate" in page
     assert "\ufdd0" not in feed + page
+
+
+def test_what_a_page_shows_twice_is_told_once(site):
+    page = (site / "output/mini/index.html").read_text()
+    score = re.findall(r'popovertarget="([^"]+)" [^>]*><data value="250\.', page)
+    assert len(score) == 2 and len(set(score)) == 1, "in the text and in a table"
+    assert page.count(f'popover id="{score[0]}"') == 1
+
+
+def test_evidence_is_chosen_by_verdict_and_by_what_it_is_without_scripts(browser, site):
+    with served(site / "output") as url, opened(browser, url, "evidence/mini/", java_script_enabled=False) as (page, _):
+        assert page.locator(".claims li").is_visible() and page.locator("tbody tr").first.is_visible()
+        page.locator("#show-numbers").check()
+        assert not page.locator(".claims li").is_visible() and page.locator("tbody tr").first.is_visible()
+        page.goto(url + "evidence/")
+        page.locator("details.proof summary").last.click()
+        assert page.locator(".proof li").is_visible()
+        page.locator("#show-greater").check()
+        assert page.locator(".proof li").is_visible()
+
+
+def test_commits_are_linked_where_the_code_host_is_known():
+    linked = str(commits("https://code.example/me/blog/blob/main", "1bd90fe519, e733428dc6"))
+    assert re.findall(r'href="([^"]+)"', linked) == [
+        f"https://code.example/me/blog/commit/{name}" for name in ("1bd90fe519", "e733428dc6")
+    ]
+    assert str(commits("https://code.example/main", "1bd90fe519")) == "1bd90fe519"
+    assert str(commits("", "<b>")) == "&lt;b&gt;"
+
+
+def test_a_count_that_every_seed_shares_goes_without_a_spread():
+    count, share = Metric("missed", digits=0), Metric("share", digits=1)
+    assert written(Measured(count, {}, {0: 13.0, 1: 13.0})) == "13"
+    assert written(Measured(count, {}, {0: 13.0, 1: 14.0})) == "14 ± 6"
+    assert written(Measured(count, {}, {0: 13.5, 1: 13.5})) == "14 ± 0", "no count"
+    assert written(Measured(share, {}, {0: 13.0, 1: 13.0})) == "13.0 ± 0", "measured to a digit, and no count"
 
 
 METRIC = Metric("score", unit="nats", digits=1)

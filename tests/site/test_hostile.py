@@ -7,8 +7,8 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
-from lockstep.bindings import parse
-from lockstep.mistakes import mistakes
+from lockstep.prose.bindings import parse
+from lockstep.prose.mistakes import mistakes
 from lockstep.site.citations import Bibliography
 from lockstep.site.markdown import Html, Page
 from mini import edit, lockstep
@@ -162,7 +162,7 @@ def test_hostile_texts_come_out_as_text_in_the_search(browser, project):
 
 
 def test_hostile_texts_come_out_as_text_in_the_feed(browser, project):
-    code = "from lockstep.project import Project; from lockstep.site.generate import generate; "
+    code = "from lockstep.project.project import Project; from lockstep.site.generate import generate; "
     code += "generate(Project.find(), 'publishconf.py')"
     done = lockstep(project, code=code, LOCKSTEP_OUTPUT=str(project / "published"))
     assert done.returncode == 0, done.stderr

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 from lockstep.build import build
 from lockstep.errors import LockstepError
-from lockstep.project import Project
+from lockstep.project.project import Project
+from lockstep.record.cache import BINDINGS
 from lockstep.site.generate import generate
 from mini import edit, lockstep
 from portfolio import PROSE, PUBLISH, make
@@ -66,6 +67,12 @@ def differences(one: dict[str, bytes | None], other: dict[str, bytes | None]) ->
 def append(root: Path, name: str, text: str) -> None:
     with (root / name).open("a") as file:
         file.write(text)
+
+
+def own_partial(root: Path, text: str) -> None:
+    own = root / "theme/templates/bindings/measured.html"
+    own.parent.mkdir(exist_ok=True)
+    own.write_text((BINDINGS / own.name).read_text() + text)
 
 
 def replaced(name: str, old: str, new: str) -> Callable[[Path, int], None]:
@@ -129,7 +136,7 @@ EDITS: dict[str, Callable[[Path, int], None]] = {
     "a draft": next_post("Category:", "Category: capstone\nStatus: draft"),
     "a heading": next_post("## ", "## Words\n\n### Part {number}"),
     "every template": every_template,
-    "a partial": lambda root, number: append(root, "theme/templates/bindings/measured.html", f"<!-- {number} -->"),
+    "a partial": lambda root, number: own_partial(root, f"<!-- {number} -->"),
     "the style": lambda root, number: append(root, "theme/static/css/site.css", f"\np {{ margin: {number}px }}\n"),
     "a script": lambda root, number: append(root, "theme/static/js/site.js", f"\n// {number}\n"),
     "the site's name": line("site.toml", "name =", 'name = "Site {number}"'),
@@ -224,7 +231,7 @@ def test_a_build_that_fails_leaves_the_last_good_site_and_says_where(project, mi
 KILLED = """
 import os, signal
 from pathlib import Path
-from lockstep.project import Project
+from lockstep.project.project import Project
 from lockstep.site import output
 from lockstep.site.generate import generate
 write, left = output.write_whole, [{left}]

@@ -4,7 +4,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from lockstep.project import Project
+from lockstep.project.project import Project
 from lockstep.site import articles, libraries, sources
 from lockstep.site.generate import generate
 from mini import lockstep
@@ -76,7 +76,7 @@ def test_an_edited_package_has_another_state_and_an_untouched_one_the_same(tmp_p
 SEEN = """
 import sys
 from pathlib import Path
-from lockstep.project import Project
+from lockstep.project.project import Project
 from lockstep.site.generate import render
 render(Project(Path.cwd()))
 files = {name.partition('.')[0]: getattr(module, '__file__', 0) or '' for name, module in sys.modules.items()}

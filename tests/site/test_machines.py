@@ -58,7 +58,7 @@ def test_absolute_addresses_stand_only_where_the_site_knows_its_own(site):
 
 def test_descriptions_are_plain_text_without_provenance(site):
     meta = Document(site / "published/mini/index.html").meta
-    assert meta["description"] == meta["og:description"] == "It scores 250.8 ± 0.2 points."
+    assert meta["description"] == meta["og:description"] == "It totals 752.5."
     assert meta["og:title"] == "Mini"
     assert Document(site / "published/about/index.html").meta["description"] == "Words about it."
 
@@ -147,7 +147,7 @@ def test_a_second_build_from_the_cache_is_the_same_byte_for_byte(project):
 
 
 SETTINGS = {
-    "an unknown setting": ('author = "', 'auhtor = "', "site.toml:2: ", 'did you mean "author"?'),
+    "an unknown setting": ('author = "', 'auhtor = "', "site.toml:5: ", 'did you mean "author"?'),
     "a wrong type": ('name = "In lockstep"', "name = 3", "site.toml:1: ", "expected `str`"),
     "no TOML": ('name = "In lockstep"', "name = ", "site.toml:1: ", "not valid TOML"),
     "a link that is none": (

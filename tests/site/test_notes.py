@@ -5,10 +5,10 @@ from pathlib import Path
 
 import math_core
 import pytest
-from lockstep.bindings import parse
 from lockstep.errors import LockstepError
-from lockstep.mathml import CLASSES, classes, formula
-from lockstep.mistakes import mistakes
+from lockstep.prose.bindings import parse
+from lockstep.prose.mathml import CLASSES, classes, formula
+from lockstep.prose.mistakes import mistakes
 from lockstep.site.citations import Bibliography
 from lockstep.site.markdown import Html, Page
 

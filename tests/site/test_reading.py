@@ -127,6 +127,73 @@ def test_on_a_phone_the_contents_open_from_a_button_without_scripts(browser, url
     context.close()
 
 
+def test_the_button_of_the_contents_goes_while_one_reads_on_and_comes_back_with_a_look_back(browser, url):
+    context = browser.new_context(viewport={"width": 360, "height": 700})
+    page = context.new_page()
+    page.goto(url + "gan/")
+    button = page.locator(".contents-button")
+    expect(button).to_be_visible()
+    page.mouse.wheel(0, 900)
+    expect(button).to_be_hidden()
+    page.mouse.wheel(0, -200)
+    expect(button).to_be_visible()
+    context.close()
+
+
+def test_on_a_phone_the_first_post_is_seen_without_scrolling(browser, url):
+    context = browser.new_context(viewport={"width": 360, "height": 740})
+    page = context.new_page()
+    page.goto(url)
+    title = page.locator(".card h2").first.bounding_box()
+    assert title["y"] + title["height"] < 740
+    assert page.locator(".card img").first.evaluate("(image) => image.decode().then(() => image.naturalWidth > 0)")
+    context.close()
+
+
+def test_on_a_phone_the_verdict_is_the_second_column(browser, url):
+    context = browser.new_context(viewport={"width": 360, "height": 740}, java_script_enabled=False)
+    page = context.new_page()
+    page.goto(url + "gan/")
+    for row in page.locator(".judged tr").all():
+        cells = row.locator("th, td")
+        lefts = cells.evaluate_all("all => all.map((cell) => cell.getBoundingClientRect().left)")
+        second = cells.nth(sorted(range(len(lefts)), key=lefts.__getitem__)[1])
+        assert "says" in (second.get_attribute("class") or "")
+    assert page.locator(".judged tr").count() > 2
+    context.close()
+
+
+@pytest.mark.parametrize("post", ["gan", "transformer", "recommender"])
+def test_on_a_phone_the_picture_of_the_first_screen_begins_there_and_is_seen_whole(browser, url, post):
+    context = browser.new_context(viewport={"width": 390, "height": 844})
+    page = context.new_page()
+    page.goto(f"{url}{post}/")
+    frame = page.locator(".sixty figure .frame").first
+    assert frame.bounding_box()["y"] < 844 - 100
+    assert frame.evaluate("(frame) => frame.scrollWidth <= frame.clientWidth")
+    context.close()
+
+
+def test_on_a_phone_a_wide_figure_scrolls_and_keeps_its_type_legible(browser, url):
+    context = browser.new_context(viewport={"width": 390, "height": 844})
+    page = context.new_page()
+    page.goto(url + "gan/")
+    frame = page.locator('.frame:has(img[src$="/likelihood.svg"])')
+    assert frame.evaluate("(frame) => frame.scrollWidth > frame.clientWidth")
+    drawn = frame.locator("img").evaluate("(image) => image.width / image.getAttribute('width')")
+    assert drawn * 11 * 4 / 3 >= 11, "eleven points, as figures are set, are eleven pixels at least"
+    context.close()
+
+
+def test_a_press_on_the_sentence_of_a_claim_tells_how_it_is_known(wide, url):
+    wide.goto(url + "gan/")
+    claim = wide.locator("label.claim").first
+    claim.click()
+    shown = shown_by(wide, wide.locator(f"[id='{claim.get_attribute('for')}']"))
+    shown.wait_for(state="visible")
+    assert "verdict" in shown.inner_text()
+
+
 def test_a_folded_answer_opens_and_holds_its_text(wide, url):
     wide.goto(url + "drift/")
     answer = wide.locator("details.answer").first
@@ -137,7 +204,7 @@ def test_a_folded_answer_opens_and_holds_its_text(wide, url):
 
 def test_a_figure_enlarges_and_gives_its_data(wide, url):
     wide.goto(url + "gan/")
-    figure = wide.locator("figure.plot").first
+    figure = wide.locator('figure.plot:has(img[src$="/likelihood.svg"])')
     small = figure.locator("img").bounding_box()["width"]
     figure.get_by_text("Enlarge").click()
     large = wide.locator(f"#{figure.get_attribute('id')}-large img")

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from lockstep.project import Project
+from lockstep.project.project import Project
 from lockstep.site import search
 from lockstep.site.generate import generate
 from mini import edit
@@ -55,6 +55,21 @@ def test_every_page_is_found_in_however_many_parts_the_index_comes(project, page
         found = {link.get_attribute("href") for link in page.locator("dialog a.title").all()}
     assert {f"/{slug}/" for slug in SLUGS} == found
     assert errors == []
+
+
+def test_two_letters_and_what_stands_around_a_text_find_nothing(project, page):
+    generate(Project(project))
+    with served(project / "output") as address:
+        page.goto(address)
+        page.keyboard.press("/")
+        for text, told in (
+            ("ze", "Type 3 letters or more."),
+            ("howpublished", "0 pages"),  # in the citation of every post
+            ("zebras", "4 pages"),
+            ("zqbra", "0 pages"),
+        ):
+            page.locator("dialog input").fill(text)
+            page.get_by_text(told, exact=True).wait_for()
 
 
 def test_an_edit_makes_the_index_of_its_part_again_and_of_no_other(project, monkeypatch):

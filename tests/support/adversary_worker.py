@@ -23,7 +23,12 @@ from typing import Any
 import numpy as np
 from lockstep import cli
 
-for needed in ("lockstep.build", "lockstep.check", "rich.console", "rich.table"):  # once, and not in each process
+for needed in (
+    "lockstep.build",
+    "lockstep.report.check",
+    "rich.console",
+    "rich.table",
+):  # once, and not in each process
     import_module(needed)
 np.random.seed(0)
 TIMEOUT = 60

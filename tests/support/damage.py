@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from lockstep.cli import main
-from lockstep.ledger import Line
+from lockstep.record.ledger import Line
 
 OTHER = ([], {}, None, True, -1, 2.5, "x", [[1]], {"a": {"b": []}}, "\ud800", 10**400, [None] * 3)
 Damage = Callable[[bytes, random.Random], bytes]

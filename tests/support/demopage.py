@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader
+from lockstep.record.cache import BINDINGS
 from playwright.sync_api import Browser, Page
 from webpages import opened
 
@@ -27,7 +28,7 @@ SMALLEST = """all => Math.min(...all.flatMap((one) => {
 
 def figure(fields: Mapping[str, Any]) -> str:
     """A demo's figure as the theme makes it."""
-    partials = Environment(loader=FileSystemLoader(ROOT / "theme/templates/bindings"), autoescape=True)
+    partials = Environment(loader=FileSystemLoader(BINDINGS), autoescape=True)
     return partials.get_template("demo.html").render(fields)
 
 

@@ -1,5 +1,6 @@
 """A small site of four posts with tags, headline numbers, thumbnails and skills, and what its tests read of it."""
 
+import re
 import shutil
 from html.parser import HTMLParser
 from pathlib import Path
@@ -10,7 +11,7 @@ ROOT = Path(__file__).parents[2]
 PROSE = "content/mini/index.md"
 HOSTILE = '<script>alert(1)</script> & "quoted" {braces} 100_%'
 SITEURL = "https://blog.example/me"
-PUBLISH = "from lockstep.project import Project; from lockstep.site.generate import generate; "
+PUBLISH = "from lockstep.project.project import Project; from lockstep.site.generate import generate; "
 PUBLISH += "generate(Project.find(), 'publishconf.py')"
 DRAW = """def total(run):
     for name in ("first.svg", "second.svg"):
@@ -44,6 +45,8 @@ def dressed(root: Path) -> Path:
     create(root)
     for name in ("pelicanconf.py", "publishconf.py", "site.toml"):
         shutil.copy(ROOT / name, root / name)
+    site = root / "site.toml"
+    site.write_text(re.sub(r"(?m)^posts = .*\n", "", site.read_text()))  # it names posts that are not here
     shutil.rmtree(root / "theme")
     shutil.copytree(ROOT / "theme", root / "theme")
     (root / "content/pages").mkdir()
@@ -56,7 +59,7 @@ def make(root: Path) -> Path:
     dressed(root)
     (root / "content/pages/404.md").write_text("Title: No\nSlug: 404\nSave_as: 404.html\nStatus: hidden\n\nNo.\n")
     edit(root, "code/posts/mini/evaluate.py", "def total(run):\n", DRAW)
-    edit(root, PROSE, "Summary:", f"{HEADER}Summary:")
+    edit(root, PROSE, "Summary: It scores [](measured:score)", f"{HEADER}Summary: It totals [](measured:total)")
     with (root / PROSE).open("a") as file:
         file.write(BODY)
     for slug, (date, kind, more, title) in OTHERS.items():

@@ -6,12 +6,13 @@ import dataclasses
 import shutil
 from pathlib import Path
 
-from lockstep.freshness import Freshness
-from lockstep.ledger import provenance_path
-from lockstep.plan import Selection
-from lockstep.project import Post, Project
-from lockstep.runner import Profile
-from lockstep.running import run
+from lockstep.execute.plan import Selection
+from lockstep.execute.runner import Profile
+from lockstep.execute.running import run
+from lockstep.judge.freshness import Freshness
+from lockstep.project.post import Post
+from lockstep.project.project import Project
+from lockstep.record.ledger import provenance_path
 
 SEEDS = 10
 EXPERIMENT = '''

@@ -209,21 +209,29 @@ def _declared_digests(post: Post) -> dict[str, str]:
     for metric in post.experiment.metrics:
         if metric.tolerance is not None:
             digests[f"tolerance:{metric.name}"] = digest_value(metric.tolerance)[:16]
-    if module := post.project.source.module(f"posts.{post.slug}.experiment"):
-        for name in post.experiment.claims:
-            for statement in module.bound.get(name, []):
-                digests[f"claim:{name}"] = digest_syntax([statement.node])[:16]
+    for name, claim in post.experiment.claims.items():
+        home = post.project.source.module(claim.compare.__module__)
+        for statement in home.bound.get(claim.compare.__name__, []) if home else []:
+            stated = digest_syntax([statement.node])
+            if claim.compare.__module__ != f"posts.{post.slug}.experiment":  # its decorator is not beside it
+                stated = digest_value([stated, claim.verdict, claim.margin])
+            digests[f"claim:{name}"] = stated[:16]
     return digests
 
 
 def changed_since(post: Post, names: Iterable[str], lines: Iterable[Line]) -> list[tuple[str, str]]:
-    """Which of these declarations (`claim:name`, `margin:name`) are younger than the runs they judge: (name, how)."""
+    """Which of these declarations (`claim:name`, `margin:name`) are younger than the runs they judge: (name, how).
+
+    A run that recorded no claim at all, of another engine or of a post that had none, cannot tell which it was.
+    """
     today, told, lines = declared_digests(post), [], list(lines)
     for name in names:
         then = {line.declared.get(name) for line in lines}
-        called = name.replace(":", " ").replace("_", " ")
+        kind, called = name.partition(":")[0], name.replace(":", " ").replace("_", " ")
         if None in then:
-            told.append((called, "declared after"))
+            without = [line.declared for line in lines if name not in line.declared]
+            telling = all(any(each.startswith(f"{kind}:") for each in declared) for declared in without)
+            told.append((called, "declared after" if telling else "not recorded by"))
         elif then != {today.get(name)}:
             told.append((called, "changed after"))
     return told

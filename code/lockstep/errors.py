@@ -19,10 +19,23 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches
+from pathlib import Path
 
 
 class LockstepError(Exception):
-    """Something a user can mend. The message names file, line, what was expected and the nearest known name."""
+    """Something a user can mend. The message says what was expected, the nearest known name and the way out; where one
+    file is at fault, `file` and `line` lead to it, and stand before the message wherever it is shown."""
+
+    def __init__(self, message: str, *, file: str | Path = "", line: int = 1):
+        super().__init__(message)
+        self.message, self.file, self.line = message, str(file), line
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}: {self.message}" if self.file else self.message
+
+    def problem(self, otherwise: str) -> Problem:
+        """What `check` lists: at the error's own place, or for a whole other file."""
+        return Problem(self.file or otherwise, self.line, self.message)
 
 
 class ProjectError(LockstepError):
@@ -63,13 +76,6 @@ class Problem:
 
     def __str__(self) -> str:
         return f"{self.file}:{self.line}: {self.message}"
-
-
-def placed(message: str, otherwise: str) -> Problem:
-    """A message that begins with file:line: has a place of its own, any other stands for a whole file."""
-    file, _, rest = message.partition(":")
-    line, _, text = rest.partition(":")
-    return Problem(file, int(line), text.strip()) if line.isdigit() else Problem(otherwise, 1, message)
 
 
 class CheckFailed(LockstepError):

@@ -45,8 +45,9 @@ def refuse_declared(module: Module, statement: Statement, chain: list[str]) -> N
     """Raises FingerprintError where a stage reaches the Experiment itself."""
     if _makes_experiment(statement.node):
         raise FingerprintError(
-            f"{module.path}:{statement.node.lineno}: a stage reads the declaration itself ({' ← '.join(chain)}); "
-            "it gets its settings from run.config"
+            f"a stage reads the declaration itself ({' ← '.join(chain)}); it gets its settings from run.config",
+            file=module.path,
+            line=statement.node.lineno,
         )
 
 

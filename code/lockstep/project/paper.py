@@ -122,7 +122,7 @@ def read(path: Path) -> Paper:
     try:
         return _paper(parse_toml(text, str(path)))
     except _Wrong as error:
-        raise PaperError(path, _line_of(text, error.header, number=error.number), str(error)) from None
+        raise PaperError(str(error), file=path, line=_line_of(text, error.header, number=error.number)) from None
 
 
 class _Wrong(ValueError):
@@ -191,10 +191,6 @@ class Published:
 
 class PaperError(LockstepError):
     """`paper.toml` does not parse."""
-
-    def __init__(self, path: Path, line: int, message: str):
-        self.problem = Problem(str(path), line, message)
-        super().__init__(str(self.problem))
 
 
 def undeclared(paper: Paper, experiment_fields: Mapping[str, Any], path: Path) -> Iterator[Problem]:

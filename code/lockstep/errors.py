@@ -23,8 +23,14 @@ from pathlib import Path
 
 
 class LockstepError(Exception):
-    """Something a user can mend. The message says what was expected, the nearest known name and the way out; where one
-    file is at fault, `file` and `line` lead to it, and stand before the message wherever it is shown."""
+    """Something a user can mend. The message names file, line, what was expected and the nearest known name."""
+
+
+class PlacedError(LockstepError):
+    """One file is at fault: `file` and `line` lead to it, and stand before the message wherever it is shown.
+
+    So are errors of paper, project, code, ledger and files; the others are placed by whoever asked, or stand alone.
+    """
 
     def __init__(self, message: str, *, file: str | Path = "", line: int = 1):
         super().__init__(message)
@@ -33,24 +39,20 @@ class LockstepError(Exception):
     def __str__(self) -> str:
         return f"{self.file}:{self.line}: {self.message}" if self.file else self.message
 
-    def problem(self, otherwise: str) -> Problem:
-        """What `check` lists: at the error's own place, or for a whole other file."""
-        return Problem(self.file or otherwise, self.line, self.message)
 
-
-class ProjectError(LockstepError):
+class ProjectError(PlacedError):
     """The project or a post of it does not load."""
 
 
-class FingerprintError(LockstepError):
+class FingerprintError(PlacedError):
     """Code that no fingerprint can be taken of."""
 
 
-class LedgerError(LockstepError):
+class LedgerError(PlacedError):
     """The record of runs cannot be trusted as it stands."""
 
 
-class FileError(LockstepError):
+class FileError(PlacedError):
     """A file that cannot be read or written."""
 
 
@@ -76,6 +78,13 @@ class Problem:
 
     def __str__(self) -> str:
         return f"{self.file}:{self.line}: {self.message}"
+
+
+def problem_of(error: LockstepError, otherwise: str) -> Problem:
+    """An error as `check` lists it: at its own place, or for a whole other file."""
+    if isinstance(error, PlacedError) and error.file:
+        return Problem(error.file, error.line, error.message)
+    return Problem(otherwise, 1, str(error))
 
 
 class CheckFailed(LockstepError):

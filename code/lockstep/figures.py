@@ -18,8 +18,6 @@ from html import unescape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lockstep.errors import LockstepError
-
 if TYPE_CHECKING:
     from lockstep.run import Run
 
@@ -139,6 +137,8 @@ def diagram(text: bytes, colours: Mapping[str, str]) -> str:
     """
     import shutil
     import subprocess
+
+    from lockstep.errors import LockstepError
 
     if shutil.which("dot") is None:
         raise LockstepError("Graphviz is not installed: the program dot draws this diagram (apt install graphviz)")

@@ -6,12 +6,15 @@ be the declared one. A claim that no data could refute is vacuous.
 
 from __future__ import annotations
 
+import ast
 import math
 from collections.abc import Callable, Iterable
+from copy import copy
 from dataclasses import dataclass, replace
 from typing import Any
 
 from lockstep.depend.canonical import digest_syntax, digest_value
+from lockstep.depend.declared import makes_experiment
 from lockstep.errors import LockstepError, QueryError, nearest
 from lockstep.experiment import Claim
 from lockstep.judge.freshness import Freshness
@@ -212,11 +215,21 @@ def _declared_digests(post: Post) -> dict[str, str]:
     for name, claim in post.experiment.claims.items():
         home = post.project.source.module(claim.compare.__module__)
         for statement in home.bound.get(claim.compare.__name__, []) if home else []:
-            stated = digest_syntax([statement.node])
-            if claim.compare.__module__ != f"posts.{post.slug}.experiment":  # its decorator is not beside it
-                stated = digest_value([stated, claim.verdict, claim.margin])
-            digests[f"claim:{name}"] = stated[:16]
+            if isinstance(statement.node, ast.FunctionDef):
+                digests[f"claim:{name}"] = digest_syntax([_declared(statement.node, claim, post)])[:16]
     return digests
+
+
+def _declared(node: ast.FunctionDef, claim: Claim, post: Post) -> ast.FunctionDef:
+    """A claim as it would stand in the declaration itself, so that it may move to a module of its own and back."""
+    declaration = post.project.source.module(f"posts.{post.slug}.experiment")
+    statements = declaration.statements if declaration else ()
+    name = next((each.binds[0] for each in statements if makes_experiment(each.node)), "")
+    margin = [ast.keyword("margin", ast.Constant(claim.margin))] if claim.margin else []
+    made = ast.Call(ast.Attribute(ast.Name(name), "claim"), [ast.Constant(claim.verdict)], margin)
+    whole = copy(node)
+    whole.decorator_list = [made]
+    return whole
 
 
 def changed_since(post: Post, names: Iterable[str], lines: Iterable[Line]) -> list[tuple[str, str]]:

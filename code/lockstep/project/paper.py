@@ -32,7 +32,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from lockstep.depend.fingerprint import plain
-from lockstep.errors import LockstepError, Problem, QueryError, nearest
+from lockstep.errors import PlacedError, Problem, QueryError, nearest
 from lockstep.record.files import parse_toml, read_text
 from lockstep.record.index import Index
 from lockstep.record.records import WrongRecord, is_number, made
@@ -189,7 +189,7 @@ class Published:
         return self.paper.margin[name].value
 
 
-class PaperError(LockstepError):
+class PaperError(PlacedError):
     """`paper.toml` does not parse."""
 
 

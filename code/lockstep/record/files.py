@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from lockstep.errors import FileError, LockstepError
+from lockstep.errors import FileError, PlacedError
 
 DEEP = "something is nested deeper than Python can follow, such as a very long expression: write it in smaller parts"
 TEXTS = (".csv", ".svg", ".json", ".md", ".txt", ".js")  # outputs whose line ends a checkout may change
@@ -103,7 +103,7 @@ def read_text(path: Path, name: str) -> str:
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         byte = f"0x{content[error.start]:02x}"
-        raise LockstepError(
+        raise PlacedError(
             f"the byte {byte} is no UTF-8: save the file in that encoding", file=name, line=line
         ) from None
 
@@ -113,11 +113,11 @@ def parse_toml(text: str, name: str) -> dict[str, Any]:
     try:
         return tomllib.loads(text)
     except RecursionError:
-        raise LockstepError("not valid TOML: it is nested too deeply: write it flat", file=name) from None
+        raise PlacedError("not valid TOML: it is nested too deeply: write it flat", file=name) from None
     except ValueError as error:  # TOMLDecodeError, or a number of more digits than Python converts
         found = re.search(r"at line (\d+)", str(error))
         line = int(found[1]) if found else _longest(text) if "digits" in str(error) else len(text.splitlines()) or 1
-        raise LockstepError(f"not valid TOML: {error}", file=name, line=line) from None
+        raise PlacedError(f"not valid TOML: {error}", file=name, line=line) from None
 
 
 def _longest(text: str) -> int:

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import msgspec
 from PIL import Image
 
-from lockstep.errors import LockstepError, nearest
+from lockstep.errors import LockstepError, PlacedError, nearest
 from lockstep.record.files import parse_toml, read_text
 
 ADDRESSES = ("http", "https", "mailto")
@@ -83,10 +83,10 @@ def read(path: Path) -> Site:
     for url in [*(link.url for link in site.links), site.contact, *(entry.url for entry in entries)]:
         if url and urlsplit(url).scheme not in ADDRESSES:
             told = f'"{url}" is no address: write https://… or mailto:…'
-            raise LockstepError(told, file=path.name, line=_line(text, url))
+            raise PlacedError(told, file=path.name, line=_line(text, url))
     if site.portrait and not (path.parent / "content" / site.portrait).is_file():
         told = f"there is no picture content/{site.portrait}: lay the portrait there, or leave it out"
-        raise LockstepError(told, file=path.name, line=_line(text, site.portrait))
+        raise PlacedError(told, file=path.name, line=_line(text, site.portrait))
     return site
 
 
@@ -133,7 +133,7 @@ def _explained(file: str, text: str, message: str) -> LockstepError:
     named = re.search(r"field `(\w+)`|at `\$\.(\w+)", message)
     name = (named[1] or named[2]) if named else ""
     near = nearest(name, names) if "unknown field" in message else ""
-    return LockstepError(f"{message[:1].lower()}{message[1:]}{near}", file=file, line=_line(text, name))
+    return PlacedError(f"{message[:1].lower()}{message[1:]}{near}", file=file, line=_line(text, name))
 
 
 def _line(text: str, word: str) -> int:

@@ -19,25 +19,40 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches
+from pathlib import Path
 
 
 class LockstepError(Exception):
     """Something a user can mend. The message names file, line, what was expected and the nearest known name."""
 
 
-class ProjectError(LockstepError):
+class PlacedError(LockstepError):
+    """One file is at fault: `file` and `line` lead to it, and stand before the message wherever it is shown.
+
+    So are errors of paper, project, code, ledger and files; the others are placed by whoever asked, or stand alone.
+    """
+
+    def __init__(self, message: str, *, file: str | Path = "", line: int = 1):
+        super().__init__(message)
+        self.message, self.file, self.line = message, str(file), line
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}: {self.message}" if self.file else self.message
+
+
+class ProjectError(PlacedError):
     """The project or a post of it does not load."""
 
 
-class FingerprintError(LockstepError):
+class FingerprintError(PlacedError):
     """Code that no fingerprint can be taken of."""
 
 
-class LedgerError(LockstepError):
+class LedgerError(PlacedError):
     """The record of runs cannot be trusted as it stands."""
 
 
-class FileError(LockstepError):
+class FileError(PlacedError):
     """A file that cannot be read or written."""
 
 
@@ -65,11 +80,11 @@ class Problem:
         return f"{self.file}:{self.line}: {self.message}"
 
 
-def placed(message: str, otherwise: str) -> Problem:
-    """A message that begins with file:line: has a place of its own, any other stands for a whole file."""
-    file, _, rest = message.partition(":")
-    line, _, text = rest.partition(":")
-    return Problem(file, int(line), text.strip()) if line.isdigit() else Problem(otherwise, 1, message)
+def problem_of(error: LockstepError, otherwise: str) -> Problem:
+    """An error as `check` lists it: at its own place, or for a whole other file."""
+    if isinstance(error, PlacedError) and error.file:
+        return Problem(error.file, error.line, error.message)
+    return Problem(otherwise, 1, str(error))
 
 
 class CheckFailed(LockstepError):

@@ -16,6 +16,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import product
+from types import ModuleType
 from typing import Any
 
 from lockstep.errors import ProjectError, nearest
@@ -117,6 +118,27 @@ class Table:
 
     name: str
     rows: Callable[..., list[dict[str, Any]]]
+
+
+def claim(verdict: str, *, margin: str | None = None) -> Callable[[Callable[..., Any]], Claim]:
+    """Make a claim: the decorated function returns the two sides to compare, its docstring is the statement.
+
+    `verdict` is what the author expects: greater, less, equivalent or undecided; `margin` names one of paper.toml.
+    """
+    if verdict not in VERDICTS:
+        raise ProjectError(f'a claim is one of {", ".join(VERDICTS)}, not "{verdict}"')
+    if verdict == "equivalent" and margin is None:
+        raise ProjectError('an "equivalent" claim needs margin="name", declared in paper.toml')
+
+    def make(compare: Callable[..., Any]) -> Claim:
+        return Claim(compare.__name__, verdict, margin, " ".join((compare.__doc__ or "").split()), compare)
+
+    return make
+
+
+def table(rows: Callable[..., list[dict[str, Any]]]) -> Table:
+    """Make a table, named like the decorated function."""
+    return Table(rows.__name__, rows)
 
 
 def smaller(declared: Sequence[Any], asked: Sequence[Any]) -> tuple[Any, ...]:
@@ -283,20 +305,23 @@ class Experiment:
         return stage
 
     def claim(self, verdict: str, *, margin: str | None = None) -> Callable[[Callable[..., Any]], Claim]:
-        """Declare a claim: the decorated function returns the two sides to compare, its docstring is the statement."""
-        if verdict not in VERDICTS:
-            raise ProjectError(f'a claim is one of {", ".join(VERDICTS)}, not "{verdict}"')
-        if verdict == "equivalent" and margin is None:
-            raise ProjectError('an "equivalent" claim needs margin="name", declared in paper.toml')
+        """Declare a claim, as `claim` makes it."""
 
         def declare(compare: Callable[..., Any]) -> Claim:
-            statement = " ".join((compare.__doc__ or "").split())
-            self.claims[compare.__name__] = Claim(compare.__name__, verdict, margin, statement, compare)
+            self.claims[compare.__name__] = claim(verdict, margin=margin)(compare)
             return self.claims[compare.__name__]
 
         return declare
 
     def table(self, rows: Callable[..., list[dict[str, Any]]]) -> Table:
         """Declare a table, named like the decorated function."""
-        self.tables[rows.__name__] = Table(rows.__name__, rows)
+        self.tables[rows.__name__] = table(rows)
         return self.tables[rows.__name__]
+
+    def take(self, *modules: ModuleType) -> None:
+        """Declare every claim and table that these modules hold, such as claims.py and tables.py of the post."""
+        for value in [value for module in modules for value in vars(module).values()]:
+            if isinstance(value, Claim):
+                self.claims[value.name] = value
+            elif isinstance(value, Table):
+                self.tables[value.name] = value

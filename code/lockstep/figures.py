@@ -129,6 +129,29 @@ def themed(svg: str) -> str:
     return f"{head}<style>{rules}</style>{end}{rest}"
 
 
+def diagram(text: bytes, colours: Mapping[str, str]) -> str:
+    """An SVG of a graph in Graphviz's language, with text as text, in colours that follow the reader's scheme.
+
+    `colours` maps names in the text, such as `@path`, to colours of this module. A stage that draws one declares
+    `programs=["dot"]`. Raises LockstepError without Graphviz, or for what is no graph.
+    """
+    import shutil
+    import subprocess
+
+    from lockstep.errors import LockstepError
+
+    if shutil.which("dot") is None:
+        raise LockstepError("Graphviz is not installed: the program dot draws this diagram (apt install graphviz)")
+    for name, colour in colours.items():
+        text = text.replace(name.encode(), colour.encode())
+    done = subprocess.run(["dot", "-Tsvg"], input=text, capture_output=True, check=False)
+    if done.returncode:
+        raise LockstepError(f"dot does not draw this diagram: {done.stderr.decode().strip()}")
+    # out go the comments, and titles: the names of nodes would show as tooltips
+    svg = re.sub(r"<!--.*?-->\n?|<title>.*?</title>\n?", "", done.stdout.decode("utf-8"), flags=re.DOTALL)
+    return themed(re.sub(r"(<svg[^>]*>)", r"\1<defs></defs>", svg, count=1))
+
+
 def typeface(svg: str) -> str:
     """CSS with the part of the page's typeface that the text of an SVG needs: an image can load no font."""
     from fontTools.subset import Options, Subsetter

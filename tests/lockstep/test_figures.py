@@ -2,11 +2,14 @@
 
 import csv
 import re
+import shutil
 from itertools import combinations
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
-from lockstep.figures import DARK, INK, MUTED, PALETTE, figure, show
+from lockstep.errors import LockstepError
+from lockstep.figures import DARK, INK, MUTED, PALETTE, diagram, figure, show
 
 PAPER = {"light": "#fbfaf6", "dark": "#161513"}
 # linear RGB as seen without one kind of cone (Machado, Oliveira and Fernandes, 2009, table 1, severity 1.0)
@@ -116,3 +119,30 @@ def test_a_picture_has_no_table_and_lets_the_page_shine_through(tmp_path):
     assert not (tmp_path / "one.csv").exists()
     assert shown[0, 0, 3] == 1
     assert shown[0, 1, 3] == 0
+
+
+needs_graphviz = pytest.mark.skipif(shutil.which("dot") is None, reason="the program dot is not installed")
+GRAPH = b'digraph { a -> b [color="@ink"]; b [label="a \xc3\xa9", fontcolor="@muted"] }'
+NAMED = {"@ink": INK, "@muted": MUTED}
+
+
+@needs_graphviz
+def test_a_diagram_is_text_in_colours_that_follow_the_scheme():
+    drawn = diagram(GRAPH, NAMED)
+    elements = list(ElementTree.fromstring(drawn.encode()).iter())
+    assert "a é" in {"".join(each.itertext()) for each in elements if each.tag.endswith("}text")}
+    assert not [each for each in elements if (each.get("stroke") or "").startswith("#")]
+    assert "graphviz" not in drawn.lower() and "title" not in drawn
+    assert drawn == diagram(GRAPH, NAMED)
+
+
+@needs_graphviz
+def test_what_is_no_graph_is_an_error_that_says_where():
+    with pytest.raises(LockstepError, match=r"does not draw this diagram: .*syntax error in line 1"):
+        diagram(b"digraph { a -> }", {})
+
+
+def test_without_graphviz_the_message_says_what_to_install(monkeypatch):
+    monkeypatch.setattr(shutil, "which", lambda name: None)
+    with pytest.raises(LockstepError, match="apt install graphviz"):
+        diagram(b"digraph {}", {})

@@ -5,6 +5,7 @@ import json
 import os
 import re
 import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from lockstep.experiment import Claim, Metric
 from lockstep.judge.claims import Judgement
 from lockstep.judge.measured import Measured, written
 from lockstep.prose.evidence import Evidence, Place
-from lockstep.site.evidence import AGE, aged
+from lockstep.site.evidence import AGE, SQUASHED, UNKNOWN, aged, history, linked
 from lockstep.site.links import commits
 from lockstep.statistics import compare
 from mini import edit, lockstep
@@ -302,6 +303,28 @@ def test_commits_are_linked_where_the_code_host_is_known():
     ]
     assert str(commits("https://code.example/main", "1bd90fe519")) == "1bd90fe519"
     assert str(commits("", "<b>")) == "&lt;b&gt;"
+
+
+def test_commits_that_the_history_has_lost_are_not_linked_and_that_is_said(tmp_path):
+    def git(*command: str) -> str:
+        who = ["-c", "user.name=A", "-c", "user.email=a@example.org"]
+        done = subprocess.run(["git", *who, *command], cwd=tmp_path, capture_output=True, text=True, check=True)
+        return done.stdout.strip()
+
+    assert history(tmp_path) is None, "no repository"
+    git("init", "-q")
+    git("commit", "-q", "--allow-empty", "-m", "one")
+    squashed = git("rev-parse", "HEAD")
+    git("commit", "-q", "--allow-empty", "--amend", "-m", "another")
+    kept, known = git("rev-parse", "HEAD"), history(tmp_path)
+    text = f"{commits('https://code.example/me/blog/blob/main', f'{kept[:10]}, {squashed[:10]}')} {UNKNOWN}"
+    shown = linked(text, known)
+    assert known == {kept}
+    assert re.findall(r"/commit/(\w+)", shown) == [kept[:10]] and squashed[:10] in shown and SQUASHED in shown
+    assert SQUASHED not in linked(text, {kept, squashed}) and UNKNOWN not in linked(text, {kept, squashed})
+    assert len(re.findall("/commit/", linked(text, None))) == 2, "where nothing is known, all are linked"
+    git("clone", "-q", "--depth", "1", f"file://{tmp_path}", "shallow")
+    assert history(tmp_path / "shallow") is None
 
 
 def test_a_count_that_every_seed_shares_goes_without_a_spread():

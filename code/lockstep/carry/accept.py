@@ -28,16 +28,14 @@ def accept(post: Post, stages: list[str], reason: str) -> list[Accepted]:
                 raise LockstepError(f"{post.slug}.{state.name} has never run: there is nothing to accept, run it")
             if state.kind != "stale" or state.line is None:
                 continue
-            if upstream := [reason for reason in state.reasons if reason.startswith("upstream: ")]:
+            if upstream := [str(each) for each in state.reasons if each.about == "upstream"]:
                 raise LockstepError(
                     f"{post.slug}.{state.name} is stale through what it reads ({'; '.join(upstream)}): "
                     "accept or run that first; what read other results cannot be accepted"
                 )
             today = freshness.fingerprint_of(stage, keys, state.line)
             date = datetime.now(UTC).strftime("%Y-%m-%d")
-            entries.append(
-                Accepted(stage.name, keys, state.line.fingerprint, today, reason.strip(), date, state.reasons)
-            )
+            entries.append(Accepted(stage.name, keys, state.line.fingerprint, today, reason.strip(), date, state.told))
         made += entries
     if not made:
         raise LockstepError(f"{post.slug}: nothing of {', '.join(stages)} is stale, so there is nothing to accept")

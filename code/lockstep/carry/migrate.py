@@ -148,10 +148,10 @@ class _Migration:
         freshness = Freshness(self.post)
         state = freshness.state(stage, line.keys)
         named = set(_symbols(entry.changes))
-        if state.kind != "stale" or explained.dirty or not set(_symbols(state.reasons)) <= named:
+        if state.kind != "stale" or explained.dirty or not set(_symbols(state.told)) <= named:
             return
         today = freshness.fingerprint_of(stage, line.keys, line)
-        self.entries.append(replace(entry, origin=line.fingerprint, today=today, changes=state.reasons))
+        self.entries.append(replace(entry, origin=line.fingerprint, today=today, changes=state.told))
 
 
 def _symbols(reasons: tuple[str, ...]) -> Iterator[str]:

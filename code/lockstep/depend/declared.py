@@ -20,7 +20,8 @@ def is_declaration(module: str) -> bool:
     return module.startswith("posts.") and module.endswith(".experiment")
 
 
-def _makes_experiment(node: ast.AST) -> bool:
+def makes_experiment(node: ast.AST) -> bool:
+    """Is it a statement such as `post = Experiment(…)`?"""
     value = getattr(node, "value", None)
     return isinstance(value, ast.Call) and dotted(value.func).rpartition(".")[2] == "Experiment"
 
@@ -30,7 +31,7 @@ def declaring(module: Module) -> set[str]:
     if "declaring" not in module.worked_out:
         found = set[str]()
         for statement in module.statements:
-            if _makes_experiment(statement.node) or statement.outside & found:
+            if makes_experiment(statement.node) or statement.outside & found:
                 found |= set(statement.binds)
         module.worked_out["declaring"] = found
     return module.worked_out["declaring"]
@@ -43,10 +44,11 @@ def declares(statement: Statement, names: Collection[str]) -> bool:
 
 def refuse_declared(module: Module, statement: Statement, chain: list[str]) -> None:
     """Raises FingerprintError where a stage reaches the Experiment itself."""
-    if _makes_experiment(statement.node):
+    if makes_experiment(statement.node):
         raise FingerprintError(
-            f"{module.path}:{statement.node.lineno}: a stage reads the declaration itself ({' ← '.join(chain)}); "
-            "it gets its settings from run.config"
+            f"a stage reads the declaration itself ({' ← '.join(chain)}); it gets its settings from run.config",
+            file=module.path,
+            line=statement.node.lineno,
         )
 
 

@@ -76,7 +76,7 @@ def reach(source: Source, start: Start) -> Reach:
         if start.function not in module.bound:
             definitions = [name for name, s in module.bound.items() if isinstance(s[0].node, ast.FunctionDef)]
             raise FingerprintError(
-                f'{module.path}:1: no function "{start.function}"{nearest(start.function, definitions)}'
+                f'no function "{start.function}"{nearest(start.function, definitions)}', file=module.path
             )
         source.worked_out[start] = _Walk(source, start).walk()
     return source.worked_out[start]

@@ -222,13 +222,13 @@ def read_syntax(path: Path) -> tuple[str, ast.Module]:
         text = content.decode(encoding).replace("\r\n", "\n").replace("\r", "\n")
         return text, ast.parse(text, filename=str(path))
     except SyntaxError as error:  # also of an unknown encoding
-        raise FingerprintError(f"{path}:{error.lineno or 1}: {error.msg}") from None
+        raise FingerprintError(error.msg, file=path, line=error.lineno or 1) from None
     except UnicodeDecodeError as error:
-        raise FingerprintError(f"{path}:1: not {error.encoding.upper()}: {error}") from None
+        raise FingerprintError(f"not {error.encoding.upper()}: {error}", file=path) from None
     except (ValueError, RecursionError, MemoryError) as error:
-        raise FingerprintError(f"{path}:1: Python cannot read this file: {error or type(error).__name__}") from None
+        raise FingerprintError(f"Python cannot read this file: {error or type(error).__name__}", file=path) from None
     except OSError as error:
-        raise FingerprintError(f"{path}:1: cannot be read: {error.strerror}") from None
+        raise FingerprintError(f"cannot be read: {error.strerror}", file=path) from None
 
 
 def _annotations(node: ast.ImportFrom) -> bool:

@@ -89,7 +89,7 @@ def _refusal(post: Post, brought: Ledger, line: Line, here: Line | None) -> str:
     view.show(only.over(post.ledger))
     state = Freshness(view).state(stage, line.keys)
     if state.kind not in ("fresh", "failed"):
-        return f"it does not fit this code: {'; '.join(state.reasons)}"
+        return f"it does not fit this code: {'; '.join(state.told)}"
     if brought.provenance(line) is None:
         return "its provenance was not brought"
     for place, digest in line.outputs.items():

@@ -35,7 +35,7 @@ def _announce(profile: Profile, todo: list[State]) -> None:
     estimate = "" if seconds is None else f", about {duration(seconds)}"
     print(f"{post.slug}: {len(todo)} run{'s' if len(todo) > 1 else ''} to make{estimate}", file=sys.stderr)
     for state in todo:
-        reasons = "; ".join(state.reasons[:3]) or "made again, as was asked"
+        reasons = "; ".join(state.told[:3]) or "made again, as was asked"
         print(f"  {state.name}: {state.kind} ({reasons})", file=sys.stderr)
     for line in absent(post, todo, profile.fetch):
         print(f"  {line}", file=sys.stderr)

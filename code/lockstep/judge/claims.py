@@ -6,12 +6,15 @@ be the declared one. A claim that no data could refute is vacuous.
 
 from __future__ import annotations
 
+import ast
 import math
 from collections.abc import Callable, Iterable
+from copy import copy
 from dataclasses import dataclass, replace
 from typing import Any
 
 from lockstep.depend.canonical import digest_syntax, digest_value
+from lockstep.depend.declared import makes_experiment
 from lockstep.errors import LockstepError, QueryError, nearest
 from lockstep.experiment import Claim
 from lockstep.judge.freshness import Freshness
@@ -209,21 +212,39 @@ def _declared_digests(post: Post) -> dict[str, str]:
     for metric in post.experiment.metrics:
         if metric.tolerance is not None:
             digests[f"tolerance:{metric.name}"] = digest_value(metric.tolerance)[:16]
-    if module := post.project.source.module(f"posts.{post.slug}.experiment"):
-        for name in post.experiment.claims:
-            for statement in module.bound.get(name, []):
-                digests[f"claim:{name}"] = digest_syntax([statement.node])[:16]
+    for name, claim in post.experiment.claims.items():
+        home = post.project.source.module(claim.compare.__module__)
+        for statement in home.bound.get(claim.compare.__name__, []) if home else []:
+            if isinstance(statement.node, ast.FunctionDef):
+                digests[f"claim:{name}"] = digest_syntax([_declared(statement.node, claim, post)])[:16]
     return digests
 
 
+def _declared(node: ast.FunctionDef, claim: Claim, post: Post) -> ast.FunctionDef:
+    """A claim as it would stand in the declaration itself, so that it may move to a module of its own and back."""
+    declaration = post.project.source.module(f"posts.{post.slug}.experiment")
+    statements = declaration.statements if declaration else ()
+    name = next((each.binds[0] for each in statements if makes_experiment(each.node)), "")
+    margin = [ast.keyword("margin", ast.Constant(claim.margin))] if claim.margin else []
+    made = ast.Call(ast.Attribute(ast.Name(name), "claim"), [ast.Constant(claim.verdict)], margin)
+    whole = copy(node)
+    whole.decorator_list = [made]
+    return whole
+
+
 def changed_since(post: Post, names: Iterable[str], lines: Iterable[Line]) -> list[tuple[str, str]]:
-    """Which of these declarations (`claim:name`, `margin:name`) are younger than the runs they judge: (name, how)."""
+    """Which of these declarations (`claim:name`, `margin:name`) are younger than the runs they judge: (name, how).
+
+    A run that recorded no claim at all, of another engine or of a post that had none, cannot tell which it was.
+    """
     today, told, lines = declared_digests(post), [], list(lines)
     for name in names:
         then = {line.declared.get(name) for line in lines}
-        called = name.replace(":", " ").replace("_", " ")
+        kind, called = name.partition(":")[0], name.replace(":", " ").replace("_", " ")
         if None in then:
-            told.append((called, "declared after"))
+            without = [line.declared for line in lines if name not in line.declared]
+            telling = all(any(each.startswith(f"{kind}:") for each in declared) for declared in without)
+            told.append((called, "declared after" if telling else "not recorded by"))
         elif then != {today.get(name)}:
             told.append((called, "changed after"))
     return told

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import os
-import re
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Literal
 from urllib.parse import unquote
@@ -22,10 +21,24 @@ from lockstep.record import ledger
 from lockstep.record.accepted import Accepted
 from lockstep.record.ledger import Identity, Line, describe, identity
 
-_UPSTREAM_KEYS = re.compile(r"^(upstream: [a-z0-9-]+) \([^)]*\)")
 CHANGES = "@changes"  # among the symbols of a run that was made from a tree with changes, and migrated
 VARIABLE = "environment:"  # before the name of a variable of the environment that a run read, among its settings
 Kind = Literal["fresh", "stale", "missing", "failed"]
+
+
+@dataclass(frozen=True)
+class Reason:
+    """Why a run is not fresh: what about it differs, of which symbol, setting, dataset or run, and how."""
+
+    about: Literal["record", "code", "config", "data", "upstream"]
+    how: str
+    name: str = ""
+    keys: str = ""  # of an upstream run
+
+    def __str__(self) -> str:
+        named = f'the digest of "{self.name}"' if self.about == "data" else self.name
+        said = " ".join(part for part in (named, self.keys, self.how) if part)
+        return said if self.about == "record" else f"{self.about}: {said}"
 
 
 @dataclass(frozen=True)
@@ -39,7 +52,7 @@ class State:
     keys: Keys
     kind: Kind
     line: Line | None = None
-    reasons: tuple[str, ...] = ()
+    reasons: tuple[Reason, ...] = ()
     accepted: Accepted | None = None
 
     @property
@@ -51,9 +64,14 @@ class State:
         return identity(self.stage.name, self.keys)
 
     @property
+    def told(self) -> tuple[str, ...]:
+        """The reasons in words, as an acceptance keeps them."""
+        return tuple(map(str, self.reasons))
+
+    @property
     def cause(self) -> tuple[str, ...]:
         """What runs that are stale for the same reason share: what they read differs in nothing but its keys."""
-        return (self.kind, *dict.fromkeys(_UPSTREAM_KEYS.sub(r"\1", reason) for reason in self.reasons))
+        return (self.kind, *dict.fromkeys(str(replace(reason, keys="")) for reason in self.reasons))
 
 
 @dataclass
@@ -115,13 +133,13 @@ class Freshness:
     def _state(self, stage: Stage, keys: Keys) -> State:
         line = self.post.ledger.get(stage.name, keys)
         if line is None:
-            return State(stage, keys, "missing", None, ("it has never run",))
+            return State(stage, keys, "missing", None, (Reason("record", "it has never run"),))
         reasons = list(self._reasons(stage, keys, line))
         today = self.fingerprint_of(stage, keys, line)
         if not reasons and today != line.fingerprint:
-            reasons = ["its fingerprint is of another scheme or runner"]
+            reasons = [Reason("record", "its fingerprint is of another scheme or runner")]
         accepted = self.accepted.get((line.fingerprint, today)) if reasons else None
-        if reasons and (accepted is None or any(reason.startswith("upstream: ") for reason in reasons)):
+        if reasons and (accepted is None or any(reason.about == "upstream" for reason in reasons)):
             return State(stage, keys, "stale", line, tuple(reasons))
         return State(stage, keys, "failed" if line.status == "failed" else "fresh", line, (), accepted)
 
@@ -167,58 +185,60 @@ class Freshness:
             if (found := self.post.ledger.get(other.name, other_keys)) is not None
         ]
 
-    def _reasons(self, stage: Stage, keys: Keys, line: Line) -> list[str]:
-        reasons = []
+    def _reasons(self, stage: Stage, keys: Keys, line: Line) -> list[Reason]:
+        reasons: list[Reason] = []
         if line.v < ledger.VERSION:
-            return ["it was recorded by an older engine: lockstep migrate"]
+            return [Reason("record", "it was recorded by an older engine: lockstep migrate")]
         if line.code != self.reach(stage, keys, line).digest:
             reasons += self._code_reasons(stage, keys, line)
         for name, value in self.config_now(keys, line.config).items():
             if value != line.config[name]:
-                reasons.append(f"config: {name} was {line.config[name]!r}, is {value!r}")
+                reasons.append(Reason("config", f"was {line.config[name]!r}, is {value!r}", name))
         for name, digest in self.data_now(line.data).items():
             if digest != line.data[name]:
                 was = f"was {line.data[name][:12]}, is {digest[:12]}" if digest else "is declared no more"
-                reasons.append(f'data: the digest of "{name}" {was}')
+                reasons.append(Reason("data", was, name))
         return reasons + self._upstream_reasons(stage, keys, line)
 
-    def _upstream_reasons(self, stage: Stage, keys: Keys, line: Line) -> list[str]:
+    def _upstream_reasons(self, stage: Stage, keys: Keys, line: Line) -> list[Reason]:
         then = {identity(entry["stage"], entry["keys"]): entry for entry in line.upstream}
-        reasons = []
+        reasons: list[Reason] = []
+
+        def differs(how: str, stage: str, keys: Mapping[str, Any]) -> None:
+            reasons.append(Reason("upstream", how, stage, describe("", keys).strip()))
+
         for other, other_keys in stage.inputs_of(keys):
-            name = describe(other.name, other_keys)
             entry = then.pop(identity(other.name, other_keys), None)
             state = self.state(other, other_keys)
             if entry is None:
-                reasons.append(f"upstream: {name} was not there")
+                differs("was not there", other.name, other_keys)
             elif state.kind in ("stale", "missing"):
-                reasons.append(f"upstream: {name} is {state.kind}")
+                differs(f"is {state.kind}", other.name, other_keys)
             elif state.line and state.line.fingerprint != entry["fingerprint"]:
-                reasons.append(f"upstream: {name} ran again with other code, settings or data")
+                differs("ran again with other code, settings or data", other.name, other_keys)
             elif state.line and upstream_entry(state.line, entry["read"]) != entry:
                 changed = [n for n, digest in entry["read"].items() if part_digest(state.line, n) != digest]
-                reasons.append(f"upstream: {name} ran again and made another {', '.join(changed)}")
-        reasons += [
-            f"upstream: {describe(entry['stage'], entry['keys'])} is no longer in the grid" for entry in then.values()
-        ]
+                differs(f"ran again and made another {', '.join(changed)}", other.name, other_keys)
+        for entry in then.values():
+            differs("is no longer in the grid", entry["stage"], entry["keys"])
         return reasons
 
-    def _code_reasons(self, stage: Stage, keys: Keys, line: Line) -> list[str]:
+    def _code_reasons(self, stage: Stage, keys: Keys, line: Line) -> list[Reason]:
         now = self.reach(stage, keys, line)
         then = ledger.symbols(self.post.ledger.home(line), line.code)
         if then is None:
-            return ["code: changed (the symbols of the recorded run were not kept)"]
-        reasons = []
+            return [Reason("code", "changed (the symbols of the recorded run were not kept)")]
+        reasons: list[Reason] = []
         if CHANGES in then:
-            reasons.append("code: made from a tree with changes beside its commit, which nobody knows any more")
+            told = "made from a tree with changes beside its commit, which nobody knows any more"
+            reasons.append(Reason("code", told))
         for symbol in sorted({*then, *now.symbols} - {CHANGES}):
             if then.get(symbol) != now.symbols.get(symbol):
                 word = "is new" if symbol not in then else "is gone" if symbol not in now.symbols else "changed"
                 chain = [step for step in now.chain(symbol) if step] if symbol in now.symbols else [symbol]
                 shown = " → ".join(_short(step, self.post.slug) for step in chain)
-                reasons.append(
-                    f"code: {_short(symbol, self.post.slug)} {word}" + (f" ({shown})" if len(chain) > 1 else "")
-                )
+                how = f"{word} ({shown})" if len(chain) > 1 else word
+                reasons.append(Reason("code", how, _short(symbol, self.post.slug)))
         return reasons
 
 

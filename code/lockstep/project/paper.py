@@ -32,7 +32,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from lockstep.depend.fingerprint import plain
-from lockstep.errors import LockstepError, Problem, QueryError, nearest
+from lockstep.errors import PlacedError, Problem, QueryError, nearest
 from lockstep.record.files import parse_toml, read_text
 from lockstep.record.index import Index
 from lockstep.record.records import WrongRecord, is_number, made
@@ -122,7 +122,7 @@ def read(path: Path) -> Paper:
     try:
         return _paper(parse_toml(text, str(path)))
     except _Wrong as error:
-        raise PaperError(path, _line_of(text, error.header, number=error.number), str(error)) from None
+        raise PaperError(str(error), file=path, line=_line_of(text, error.header, number=error.number)) from None
 
 
 class _Wrong(ValueError):
@@ -189,12 +189,8 @@ class Published:
         return self.paper.margin[name].value
 
 
-class PaperError(LockstepError):
+class PaperError(PlacedError):
     """`paper.toml` does not parse."""
-
-    def __init__(self, path: Path, line: int, message: str):
-        self.problem = Problem(str(path), line, message)
-        super().__init__(str(self.problem))
 
 
 def undeclared(paper: Paper, experiment_fields: Mapping[str, Any], path: Path) -> Iterator[Problem]:

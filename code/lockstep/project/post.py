@@ -45,14 +45,14 @@ class Post:
             with self.project.cache.watching(self.slug):
                 module = importlib.import_module(f"posts.{self.slug}.experiment")
         except FingerprintError as error:
-            raise ProjectError(str(error).removeprefix(f"{self.project.root}/")) from None
+            raise ProjectError(error.message, file=self.project.relative(Path(error.file)), line=error.line) from None
         except LockstepError as error:
-            raise ProjectError(f"{self._place(error)}: {error}") from None
+            raise self._at(error, str(error)) from None
         except Exception as error:
-            raise ProjectError(f"{self._place(error)}: {type(error).__name__}: {error}") from None
+            raise self._at(error, f"{type(error).__name__}: {error}") from None
         found = [value for value in vars(module).values() if isinstance(value, Experiment)]
         if len(found) != 1:
-            raise ProjectError(f"{self._where()}:1: expected one Experiment at the top level, found {len(found)}")
+            raise ProjectError(f"expected one Experiment at the top level, found {len(found)}", file=self._where())
         return found[0]
 
     @cached_property
@@ -137,15 +137,16 @@ class Post:
     def _where(self) -> str:
         return self.project.relative(self.declaration)
 
-    def _place(self, error: BaseException) -> str:
-        """File and line of the last frame inside the project's code."""
+    def _at(self, error: BaseException, message: str) -> ProjectError:
+        """An error of the declaration, at the last frame inside the project's code."""
         if isinstance(error, SyntaxError) and error.filename:
-            return f"{self.project.relative(Path(error.filename))}:{error.lineno}"
+            return ProjectError(message, file=self.project.relative(Path(error.filename)), line=error.lineno or 1)
         inside = str(self.project.root / "code" / "posts")
         frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename.startswith(inside)]
         if not frames:
-            return f"{self._where()}:1"
-        return f"{self.project.relative(Path(frames[-1].filename))}:{frames[-1].lineno}"
+            return ProjectError(message, file=self._where())
+        where = self.project.relative(Path(frames[-1].filename))
+        return ProjectError(message, file=where, line=frames[-1].lineno or 1)
 
 
 class Document(Post):

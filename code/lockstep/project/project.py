@@ -58,7 +58,7 @@ class Project:
         named = own.get("documents", []) if isinstance(own, dict) else []
         if not isinstance(named, list) or not all(isinstance(name, str) and "\0" not in name for name in named):
             raise ProjectError(
-                f'pyproject.toml:1: documents of [tool.lockstep] is {named!r:.60}: write ["README.md", …]'
+                f'documents of [tool.lockstep] is {named!r:.60}: write ["README.md", …]', file=settings.name
             )
         return [Document(self, self._place(name)) for name in named]
 

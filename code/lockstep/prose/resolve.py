@@ -185,10 +185,11 @@ class Resolver:
         code = self._declared(f"{self.freshness.experiment.config.__name__}.{field}")
         return {"text": config_text(value), "field": field, "value": value, "note": note, "code": code}
 
-    def _declared(self, symbol: str) -> Place | None:
-        """Where the declaration holds a symbol, or nothing where it was made elsewhere."""
+    def _declared(self, symbol: str, module: str = "") -> Place | None:
+        """Where the declaration, or the module that it took it from, holds a symbol; nothing where none does."""
+        elsewhere = self.post.project.source.path_of(module)
         try:
-            return excerpts.place_of(self.post, self.post.declaration, symbol)
+            return excerpts.place_of(self.post, elsewhere[0] if elsewhere else self.post.declaration, symbol)
         except QueryError:
             return None
 
@@ -218,7 +219,7 @@ class Resolver:
             "again": [
                 f"lockstep reproduce {self.post.slug}.{name}" for name in {line.stage: 0 for line in found.lines}
             ],
-            "code": self._declared(found.claim.name),
+            "code": self._declared(found.claim.name, found.claim.compare.__module__),
         }
 
     def younger(self, found: Judgement) -> list[tuple[str, str]]:

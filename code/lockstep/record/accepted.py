@@ -46,7 +46,7 @@ def read(path: Path) -> dict[tuple[str, str], Accepted]:
             entry = made(Accepted, raw | {"origin": raw.pop("from"), "today": raw.pop("to")}, "an acceptance")
         except ValueError as error:
             message = f"not a whole acceptance ({error}): restore it from git, or delete the line"
-            raise LedgerError(f"{path}:{number}: {message}") from None
+            raise LedgerError(message, file=path, line=number) from None
         found[entry.origin, entry.today] = replace(entry, changes=tuple(entry.changes))
     return found
 

@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from lockstep.errors import FileError, LockstepError
+from lockstep.errors import FileError, PlacedError
 
 DEEP = "something is nested deeper than Python can follow, such as a very long expression: write it in smaller parts"
 TEXTS = (".csv", ".svg", ".json", ".md", ".txt", ".js")  # outputs whose line ends a checkout may change
@@ -41,7 +41,7 @@ def write_whole(path: Path, content: bytes, *, lasting: bool = True) -> None:
     except OSError as error:
         with suppress(OSError):
             part.unlink()
-        raise FileError(f"{path}:1: {_not_written(error)}; the file is as it was") from None
+        raise FileError(f"{_not_written(error)}; the file is as it was", file=path) from None
 
 
 def _not_written(error: OSError) -> str:
@@ -79,7 +79,7 @@ def read_whole(path: Path, name: str) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise FileError(f"{name}:1: {not_read(path, error)}") from None
+        raise FileError(not_read(path, error), file=name) from None
 
 
 def not_read(path: Path, error: OSError) -> str:
@@ -103,7 +103,9 @@ def read_text(path: Path, name: str) -> str:
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         byte = f"0x{content[error.start]:02x}"
-        raise LockstepError(f"{name}:{line}: the byte {byte} is no UTF-8: save the file in that encoding") from None
+        raise PlacedError(
+            f"the byte {byte} is no UTF-8: save the file in that encoding", file=name, line=line
+        ) from None
 
 
 def parse_toml(text: str, name: str) -> dict[str, Any]:
@@ -111,11 +113,11 @@ def parse_toml(text: str, name: str) -> dict[str, Any]:
     try:
         return tomllib.loads(text)
     except RecursionError:
-        raise LockstepError(f"{name}:1: not valid TOML: it is nested too deeply: write it flat") from None
+        raise PlacedError("not valid TOML: it is nested too deeply: write it flat", file=name) from None
     except ValueError as error:  # TOMLDecodeError, or a number of more digits than Python converts
         found = re.search(r"at line (\d+)", str(error))
-        line = found[1] if found else _longest(text) if "digits" in str(error) else len(text.splitlines()) or 1
-        raise LockstepError(f"{name}:{line}: not valid TOML: {error}") from None
+        line = int(found[1]) if found else _longest(text) if "digits" in str(error) else len(text.splitlines()) or 1
+        raise PlacedError(f"not valid TOML: {error}", file=name, line=line) from None
 
 
 def _longest(text: str) -> int:

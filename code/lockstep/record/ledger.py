@@ -193,7 +193,7 @@ def _texts(path: Path) -> list[bytes]:
     try:
         return [text for text in path.read_bytes().splitlines() if text.strip()] if path.exists() else []
     except OSError as error:
-        raise FileError(f"{path}:1: {not_read(path, error)}") from None
+        raise FileError(not_read(path, error), file=path) from None
 
 
 @lru_cache(maxsize=1 << 16)  # else recording a run would parse again every line recorded before it

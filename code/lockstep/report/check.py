@@ -9,9 +9,9 @@ from itertools import groupby
 from pathlib import Path
 
 from lockstep.datasets import is_fixed
-from lockstep.errors import LockstepError, Problem, nearest, placed
+from lockstep.errors import LockstepError, Problem, nearest, problem_of
 from lockstep.judge.freshness import Freshness, State, config_defaults
-from lockstep.project.paper import PaperError, undeclared, unreferenced
+from lockstep.project.paper import undeclared, unreferenced
 from lockstep.project.post import Document, Post
 from lockstep.project.project import Project
 from lockstep.prose import bindings, header, lint
@@ -41,7 +41,7 @@ def check_document(document: Document) -> list[Problem]:
     try:
         return sorted(set(_bound(document, bindings.read(document.prose, file), file)))
     except LockstepError as error:
-        return [placed(str(error), file)]
+        return [problem_of(error, file)]
 
 
 def check_post(post: Post) -> list[Problem]:
@@ -52,10 +52,8 @@ def check_post(post: Post) -> list[Problem]:
     try:
         with post.project.cache.watching(post.slug):
             found = [*_ledger(post), *_runs(post), *_settings(post), *_prose(post)]
-    except PaperError as error:
-        found = [error.problem]
     except LockstepError as error:
-        found = [placed(str(error), relative(post.declaration))]
+        found = [problem_of(error, relative(post.declaration))]
     except RecursionError:
         found = [Problem(relative(post.declaration), 1, DEEP)]
     if not found and post.prose.exists():  # without prose, a document decides

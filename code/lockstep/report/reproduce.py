@@ -117,7 +117,7 @@ def reproduce(post: Post, selection: Selection = ALL, executor: Executor = here)
     chosen = plan(Freshness.of(post), replace(selection, force=True))
     for state in chosen:
         if state.kind in ("stale", "missing"):
-            reasons = "; ".join(state.reasons[:3])
+            reasons = "; ".join(state.told[:3])
             raise LockstepError(
                 f"{post.slug}.{state.name} is {state.kind} ({reasons}): there is no record of today's code to compare "
                 "with; run lockstep build first"

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 from jinja2 import ChoiceLoader, Environment, FileSystemLoader, PrefixLoader
 from pelican.readers import BaseReader
 
-from lockstep.errors import CheckFailed, LockstepError, Problem, placed
+from lockstep.errors import CheckFailed, LockstepError, Problem, problem_of
 from lockstep.project.project import Project
 from lockstep.prose import bindings
 from lockstep.prose.colophon import colophon
@@ -64,7 +64,7 @@ class Reader(BaseReader):
                 with self.project.cache.watching(slug if post else ""):
                     entry = self.anew(bindings.read(path, relative), page, relative)
         except LockstepError as error:
-            failures.extend(error.problems if isinstance(error, CheckFailed) else [placed(str(error), relative)])
+            failures.extend(error.problems if isinstance(error, CheckFailed) else [problem_of(error, relative)])
             raise
         except Exception as error:
             failures.append(Problem(relative, 1, f"{type(error).__name__}: {error}"))

@@ -10,7 +10,7 @@ from html import escape, unescape
 from pathlib import Path
 from typing import Any
 
-from lockstep.errors import LockstepError, nearest
+from lockstep.errors import LockstepError, PlacedError, nearest
 
 FORMATTING = re.compile(r"(</?(?:i|b|em|strong|sup|sub)>)")
 
@@ -35,7 +35,7 @@ class Bibliography:
             try:
                 return cls(path, BibTeX(str(path), encoding="utf-8"))
             except Exception as error:
-                raise LockstepError(f"{path}:1: not valid BibTeX: {error}") from None
+                raise PlacedError(f"not valid BibTeX: {error}", file=path) from None
 
     def cite(self, keys: list[str], cited: list[str], shown: Callable[[str], str] | None = None) -> str:
         """`Goodfellow et al., 2014`, linked to the list of references; `shown` names the pop-over of an entry."""

@@ -7,8 +7,11 @@ Nothing of it depends on when it is built: the age of a run counts back from the
 from __future__ import annotations
 
 import re
+import subprocess
 from collections import Counter
+from collections.abc import Set
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment
@@ -21,6 +24,13 @@ from lockstep.site.output import put
 
 AGE = "\ufdd1"  # before the date of a run whose age is known when all posts are read
 _AGE = re.compile(rf"{AGE}(\d{{4}}-\d\d-\d\d)")
+UNKNOWN = "\ufdd2"  # where it is said that a commit is not in the history, which is known when the page is written
+_COMMIT = re.compile(r'<a href="[^"]+/commit/([0-9a-f]+)">\1</a>')
+SQUASHED = (
+    '<p class="accepted">A commit without a link is no longer in this repository’s history, which was squashed or '
+    "written anew since. What its runs ran is known all the same: their fingerprints cover code, settings and data, "
+    "and are compared with those here at every build.</p>"
+)
 DOWNLOADS = {"ledger.csv": ledger_csv, "provenance.json": provenance_json}
 NAMES = {"ledger.csv": "Ledger (CSV)", "provenance.json": "Provenance (JSON)"}
 
@@ -40,6 +50,7 @@ def entry(environment: Environment, evidence: Evidence, title: str, shown: dict[
         "downloads": shown["downloads"],
         "SITE": SITE,
         "AGE": AGE,
+        "UNKNOWN": UNKNOWN,
     }
     for row in evidence.rows.values():
         row["shown_at"] = _links(evidence.slug, row["places"])
@@ -70,7 +81,7 @@ def downloads(post: Post | None) -> list[dict[str, str]]:
 def write(generator: Any, writer: Any, project: Project) -> None:
     """The page of all listed posts, that of each, and the files of every post with a ledger."""
     parts = [{**post.lockstep["evidence"], "post": post} for post in generator.context["posts"]]
-    newest = max((part["newest"] for part in parts), default="")
+    newest, known = max((part["newest"] for part in parts), default=""), history(project.root)
     more = {"relative_urls": generator.settings["RELATIVE_URLS"], "newest": newest}
     writer.write_file(
         "evidence/index.html",
@@ -85,7 +96,7 @@ def write(generator: Any, writer: Any, project: Project) -> None:
     for part in parts:
         post = part["post"]
         about = (f"Evidence: {post.title}", f"Every claim and number of “{post.title}”, with the runs it rests on.")
-        shown = {"part": aged(part["html"], newest), "about": about, "post": post}
+        shown = {"part": linked(aged(part["html"], newest), known), "about": about, "post": post}
         told = {name: part[name] for name in ("values", "claims", "verdicts")}
         template = generator.get_template("proof")
         place = f"evidence/{post.slug}/index.html"
@@ -98,6 +109,28 @@ def write(generator: Any, writer: Any, project: Project) -> None:
 def aged(html: str, newest: str) -> str:
     """With the ages of runs in words."""
     return _AGE.sub(lambda match: age(match[1], newest), html)
+
+
+def history(root: Path) -> Set[str] | None:
+    """Every commit that leads to the one checked out; None where that cannot be told: no git, or a shallow clone."""
+    found: list[str] = []
+    for command in (["git", "rev-parse", "--is-shallow-repository"], ["git", "rev-list", "HEAD"]):
+        try:
+            done = subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=20, check=True)
+        except (OSError, subprocess.SubprocessError):
+            return None
+        found.append(done.stdout)
+    return None if found[0].strip() == "true" else frozenset(found[1].split())
+
+
+def linked(html: str, known: Set[str] | None) -> str:
+    """With links to commits of the history alone; of others it is said that they are not there any more."""
+    lost = []
+    if known is not None:
+        short = {commit[:10] for commit in known}
+        lost = [name for name in dict.fromkeys(_COMMIT.findall(html)) if name[:10] not in short]
+        html = _COMMIT.sub(lambda match: match[1] if match[1] in lost else match[0], html)
+    return html.replace(UNKNOWN, SQUASHED if lost else "")
 
 
 def age(day: str, newest: str) -> str:

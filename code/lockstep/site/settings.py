@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import msgspec
 from PIL import Image
 
-from lockstep.errors import LockstepError, nearest
+from lockstep.errors import LockstepError, PlacedError, nearest
 from lockstep.record.files import parse_toml, read_text
 
 ADDRESSES = ("http", "https", "mailto")
@@ -78,14 +78,15 @@ def read(path: Path) -> Site:
     try:
         site = msgspec.convert(parse_toml(text, path.name), Site)
     except msgspec.ValidationError as error:
-        raise LockstepError(_explained(path.name, text, str(error))) from None
+        raise _explained(path.name, text, str(error)) from None
     entries = [*site.work, *site.education, *site.talks]
     for url in [*(link.url for link in site.links), site.contact, *(entry.url for entry in entries)]:
         if url and urlsplit(url).scheme not in ADDRESSES:
-            raise LockstepError(f'{path.name}:{_line(text, url)}: "{url}" is no address: write https://… or mailto:…')
+            told = f'"{url}" is no address: write https://… or mailto:…'
+            raise PlacedError(told, file=path.name, line=_line(text, url))
     if site.portrait and not (path.parent / "content" / site.portrait).is_file():
-        told = f"{path.name}:{_line(text, site.portrait)}: there is no picture content/{site.portrait}"
-        raise LockstepError(f"{told}: lay the portrait there, or leave it out")
+        told = f"there is no picture content/{site.portrait}: lay the portrait there, or leave it out"
+        raise PlacedError(told, file=path.name, line=_line(text, site.portrait))
     return site
 
 
@@ -125,14 +126,14 @@ def portrait(content: Path, place: str) -> dict[str, object]:
         raise LockstepError(f"content/{place} is no picture that Pillow can read: {error}") from None
 
 
-def _explained(file: str, text: str, message: str) -> str:
+def _explained(file: str, text: str, message: str) -> LockstepError:
     """What msgspec says, with the line of the setting it speaks of, and the nearest that exists."""
     kinds = (Site, Link, Entry, Skill)
     names = [name for kind in kinds for name in kind.__struct_fields__]
     named = re.search(r"field `(\w+)`|at `\$\.(\w+)", message)
     name = (named[1] or named[2]) if named else ""
     near = nearest(name, names) if "unknown field" in message else ""
-    return f"{file}:{_line(text, name)}: {message[:1].lower()}{message[1:]}{near}"
+    return PlacedError(f"{message[:1].lower()}{message[1:]}{near}", file=file, line=_line(text, name))
 
 
 def _line(text: str, word: str) -> int:

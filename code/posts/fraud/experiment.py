@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from lockstep.catalogue import fraud_handbook
 from lockstep.experiment import Experiment, Metric
 
-from posts.fraud.claims import CLAIMS
+from posts.fraud import claims
 from posts.fraud.data import small
 from posts.fraud.diagram import source
 from posts.fraud.tables import TABLES
@@ -147,7 +147,6 @@ fraud.stage("figures.curves:draw", name="figures", over=[limit, models, delays])
 fraud.stage("figures.card:draw", name="card", over=[delays])
 fraud.stage("diagram:draw", name="architecture", programs=["dot"])
 
-for verdict, margin, compare in CLAIMS:
-    fraud.claim(verdict, margin=margin)(compare)
+fraud.take(claims)
 for rows_of_a_table in TABLES:
     fraud.table(rows_of_a_table)

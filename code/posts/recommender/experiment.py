@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from lockstep.catalogue import amazon_beauty, amazon_sports, amazon_toys, movielens_100k, movielens_latest_small
 from lockstep.experiment import Experiment, Metric
 
-from posts.recommender.claims import CLAIMS
+from posts.recommender import claims
 from posts.recommender.diagram import source as architecture
 from posts.recommender.made import made_films, made_sessions
 from posts.recommender.tables import DATASETS, OVERLAPS_SHOWN, SIZES, TABLES, TRAINED_ON
@@ -180,7 +180,6 @@ draw = recommender.stage(
 )
 card = recommender.stage("figures_card:draw", name="card", over=[baselines, searched, ials, sasrec])
 
-for verdict, margin, compare in CLAIMS:
-    recommender.claim(verdict, margin=margin)(compare)
+recommender.take(claims)
 for rows_of_a_table in TABLES:
     recommender.table(rows_of_a_table)

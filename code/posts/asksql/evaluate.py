@@ -29,7 +29,7 @@ from posts.asksql.prompt import answer_text, question_text, schema_text
 from posts.asksql.sketch import Sketch, parse
 
 if TYPE_CHECKING:
-    from lockstep.run import Run
+    from lockstep.run import Input, Run
 
 EVALUATION_SEED = 7  # of the questions that are asked: the same for every model
 
@@ -48,7 +48,7 @@ def learned_model(base: weights.Base, path: Path, rank: int, alpha: float) -> Ll
 
 
 def write(run: Run) -> list[dict[str, Any]]:
-    """The fine-tuned model's answers; returns how many are whole queries. Artefact: answers.jsonl, one a question."""
+    """The fine-tuned model's answers; returns how many are whole queries. Output: answers.csv, one a question."""
     config = run.config
     base = weights.read(run.data("base")["gguf"])
     model = learned_model(base, run.inputs[0].open("learned.safetensors"), config.rank, config.alpha)
@@ -88,14 +88,30 @@ def _write_all(run: Run, base: weights.Base, model: Llama, examples: str) -> lis
     return keep(run, [found[i] for i in range(len(questions))])
 
 
-def keep(run: Run, written: Sequence[Answer]) -> list[dict[str, Any]]:
-    """Write the artefact of every stage that answers; returns its row."""
-    lines = (json.dumps(vars(answer), sort_keys=True) for answer in written)
-    run.artefact("answers.jsonl").write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+def keep(run: Run, written: Sequence[Answer], publish: bool = True) -> list[dict[str, Any]]:
+    """Write what every stage that answers leaves; returns its row.
+
+    Output: answers.csv, so that scores can be computed anew wherever the ledger is. With `publish` false it is an
+    artefact instead, answers.jsonl, which stays in the store.
+    """
+    if publish:
+        run.write_csv("answers.csv", [vars(answer) for answer in written])
+    else:
+        lines = (json.dumps(vars(answer), sort_keys=True) for answer in written)
+        run.artefact("answers.jsonl").write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
     return [{"whole": 100 * share(answer.whole for answer in written), "answered": float(len(written))}]
 
 
-def read_answers(path: Path) -> list[Answer]:
+def read_answers(made: Input) -> list[Answer]:
+    """The answers of a run that published them."""
+    return [
+        Answer(row["sql"], float(row["log_p"]), float(row["lowest"]), int(row["tokens"]), row["whole"] == "True")
+        for row in made.csv("answers.csv", text=True)
+    ]
+
+
+def read_kept(path: Path) -> list[Answer]:
+    """The answers of a run that kept them in the store."""
     return [Answer(**json.loads(line)) for line in path.read_text(encoding="utf-8").splitlines()]
 
 
@@ -109,7 +125,7 @@ def score(run: Run) -> list[dict[str, Any]]:
     of the mutants of the gold queries how many the databases tell apart."""
     config, corpus = run.config, wikisql.read(run.data("wikisql"))
     questions = asked(config, corpus)
-    written = [parse(answer.sql) for answer in read_answers(run.inputs[0].open("answers.jsonl"))]
+    written = [parse(answer.sql) for answer in read_answers(run.inputs[0])]
     gold = [_gold(question) for question in questions]
     tables = [corpus.schemas[question.schema][0] for question in questions]
     pairs = list(zip(gold, written, strict=True))
@@ -155,7 +171,7 @@ def right(run: Run, written: Sequence[Answer]) -> list[bool]:
 
 def calibrate(run: Run) -> list[dict[str, Any]]:
     """Fit confidence to the validation answers of one run. Artefact: calibration.json."""
-    written = read_answers(run.inputs[0].open("answers.jsonl"))
+    written = read_answers(run.inputs[0])
     found = right(run, written)
     calibration = fit(written, found, run.config.wanted_right)
     calibration.save(run.artefact("calibration.json"))
@@ -181,7 +197,7 @@ def select(run: Run) -> list[dict[str, Any]]:
     """Confidence, fitted on validation answers, on the answers to test questions. Output: risk.csv."""
     tested, *others = run.inputs
     calibrated = next(each for each in others if each.keys.items() <= tested.keys.items())  # of the same training
-    written = read_answers(tested.open("answers.jsonl"))
+    written = read_answers(tested)
     calibration = Calibration.read(calibrated.open("calibration.json"))
     row, (coverage, risk) = _selective(calibration, written, right(run, written))
     step = max(1, len(coverage) // 100)
@@ -194,7 +210,7 @@ def pair(run: Run) -> list[dict[str, Any]]:
     """Every two runs over the same questions: how many only one answers rightly, and McNemar's exact probability."""
     named = {
         " ".join([each.stage, *(f"{key}={value}" for key, value in sorted(each.keys.items()))]): right(
-            run, read_answers(each.open("answers.jsonl"))
+            run, read_answers(each)
         )
         for each in run.inputs
     }

@@ -47,7 +47,7 @@ class Config:
     small_save_every: int = 200
 
     split: str = "validation"  # whose questions are answered; test once, at the end
-    asked: int = 600
+    asked: int = 400
     side_by_side: int = 8  # questions of one schema that are answered together
     constrained: bool = True  # whether answers are kept within the grammar
     shots: int = 4  # solved questions before one that the base model is asked
@@ -125,7 +125,7 @@ ranks = asksql.stage("train:fit", name="ranks", rank=RANKS, seed=[0])
 geography = asksql.stage("train_geoquery:fit", name="geography", source=["geoquery"], seed=range(3))
 small = asksql.stage("train_small:fit", name="small", seed=range(3))
 
-TEST: dict[str, Any] = {"split": ["test"], "asked": [2000]}
+TEST: dict[str, Any] = {"split": ["test"], "asked": [600]}
 answers = asksql.stage("evaluate:write", name="answers", each=train)
 size_answers = asksql.stage("evaluate:write", name="size-answers", each=sizes)
 rank_answers = asksql.stage("evaluate:write", name="rank-answers", each=ranks)

@@ -18,7 +18,7 @@ import torch
 
 from posts.asksql import geoquery, weights
 from posts.asksql.decode import Answer, answers
-from posts.asksql.evaluate import EVALUATION_SEED, keep, learned_model, read_answers, share
+from posts.asksql.evaluate import EVALUATION_SEED, keep, learned_model, read_answers, read_kept, share
 from posts.asksql.execute import Limits, Refused, live_schema, run_real
 from posts.asksql.execute import run as execute
 from posts.asksql.grammar import Grammars, of_schema, of_table
@@ -46,14 +46,14 @@ def write_geoquery(run: Run) -> list[dict[str, Any]]:
         writers = [grammars.writer(of_schema(tables, text)) for text in part] if config.constrained else []
         found += answers(model, base.tokenizer, tables, part, writers)
         run.progress(len(found), len(questions))
-    return keep(run, found)
+    return keep(run, found, publish=False)  # what follows the questions of a dataset without a licence stays here
 
 
 def score_geoquery(run: Run) -> list[dict[str, Any]]:
     """Exact match and execution, in percent. Where the gold query cannot be run, no answer counts as right."""
     config, arrays = run.config, run.data("geoquery")
     gold = geoquery.read(arrays).splits[config.split][: config.asked]
-    written = [answer.sql for answer in read_answers(run.inputs[0].open("answers.jsonl"))]
+    written = [answer.sql for answer in read_kept(run.inputs[0].open("answers.jsonl"))]
     with closing(geoquery.connect(arrays)) as database:
         live = live_schema(database)
         readable = set(live.real_tables.values())
@@ -108,7 +108,7 @@ def score_sheets(run: Run) -> list[dict[str, Any]]:
     arrays = run.data("sheets")
     contents = {name: (header, body) for name, header, body in sheets(arrays)}
     right, ran = [], []
-    written = read_answers(run.inputs[0].open("answers.jsonl"))
+    written = read_answers(run.inputs[0])
     for question, answer in zip(sheet_sample(run.config, arrays), written, strict=True):
         with closing(database_of(*contents[question.table], NAME)) as database:
             try:

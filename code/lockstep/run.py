@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+import io
 import json
 import sys
 import time
@@ -265,10 +266,13 @@ class Run:
         """
         if not rows:
             raise LockstepError(f"write_csv({name!r}) was given no rows: a table has a column for each key of its rows")
-        with (self.scratch / "outputs" / name).open("w", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, fieldnames=list(rows[0]), lineterminator="\n")
-            writer.writeheader()
-            writer.writerows(rows)
+        line, lines = io.StringIO(), list[str]()
+        writer = csv.DictWriter(line, fieldnames=list(rows[0]))  # ends lines by CR LF, and so quotes either in a text
+        for row in ({name: name for name in rows[0]}, *rows):
+            writer.writerow(row)
+            lines.append(line.getvalue().removesuffix("\r\n") + "\n")
+            line.seek(line.truncate(0))
+        (self.scratch / "outputs" / name).write_text("".join(lines), encoding="utf-8", newline="")
 
     def resume(self) -> Path | None:
         """The last whole checkpoint, or None at the first start."""

@@ -1,5 +1,6 @@
 """A run records what it reads and never leaves half a file."""
 
+import csv
 import json
 from dataclasses import dataclass
 
@@ -85,6 +86,15 @@ def test_a_resumed_run_has_read_what_its_earlier_attempts_read(tmp_path):
 def test_failing_raises_with_the_reason(tmp_path):
     with pytest.raises(RunFailed, match="diverged"):
         new_run(tmp_path).fail("diverged")
+
+
+@pytest.mark.parametrize("text", ["a\rb", "a\nb", "a\r\nb", 'a "b", c', ""])
+def test_a_table_holds_any_text_and_ends_its_lines_alike(tmp_path, text):
+    new_run(tmp_path).write_csv("answers.csv", [{"text": text, "number": 1.5}, {"text": "b", "number": 2}])
+    with (tmp_path / "outputs/answers.csv").open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert rows == [{"text": text, "number": "1.5"}, {"text": "b", "number": "2"}]
+    assert (tmp_path / "outputs/answers.csv").read_bytes().endswith(b"\nb,2\n")
 
 
 def test_a_curve_is_written_as_csv(tmp_path):

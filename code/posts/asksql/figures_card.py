@@ -18,7 +18,7 @@ LONGEST, SURE = 44, 0.9  # characters of the question, and the quantile of confi
 def draw(run: Run) -> list[dict[str, Any]]:
     """A test question that is short enough, its query, its confidence."""
     rows, _ = told(run)
-    ((question, answer, sure, _),) = chosen([row for row in rows if row[3]], [SURE], LONGEST)
+    ((question, answer, sure, _),) = chosen([row for row in rows if row[3]] or rows, [SURE], LONGEST)
     with card(run) as (_, axes):
         axes.text(0, 0.97, "\n".join(textwrap.wrap(f"“{question.text}”", 34)), size=17, color=INK, va="top")
         query = "\n".join(textwrap.wrap(answer.sql, 40))

@@ -99,6 +99,7 @@ asksql = Experiment(
         Metric("only_one", digits=0, title="questions that only the first answers rightly"),
         Metric("only_other", digits=0, title="questions that only the second answers rightly"),
         Metric("p", digits=4, title="exact probability by McNemar’s test"),
+        Metric("refused", unit="%", digits=0, better="higher", title="attacks refused"),
         Metric("megabytes", unit="MB", digits=2, better="lower", title="size of the published adapter"),
     ],
     smoke={
@@ -143,6 +144,7 @@ base_scores = asksql.stage("evaluate:score", name="base-scores", each=test_base)
 template_scores = asksql.stage("evaluate:score", name="template-scores", each=test_template)
 selective = asksql.stage("evaluate:select", name="selective", each=test_answers, over=[calibration])
 pairs = asksql.stage("evaluate:pair", name="pairs", over=[test_answers, test_free, test_base, test_template], **TEST)
+drills = asksql.stage("drills:perform", name="drills")
 asksql.stage("figures:draw", name="figures", over=[test_scores, scores, size_scores, selective])
 asksql.stage("figures:glance", name="glance", over=[test_answers, calibration], **TEST)
 asksql.stage("figures_card:draw", name="card", over=[test_answers, calibration], **TEST)

@@ -99,10 +99,10 @@ def glance(run: Run) -> list[dict[str, Any]]:
     with figure(run.figure("glance.svg"), 6.6, 3.1, data=data) as (_, axes):
         for number, (question, answer, sure, good) in enumerate(shown):
             top = 0.98 - number / len(shown)
-            axes.text(0, top, f"“{question.text}”", size=9.5, color=INK, va="top")
-            lines = textwrap.wrap(answer.sql, 74)
-            axes.text(0.02, top - 0.075, "\n".join(lines), size=8.5, color=PALETTE[0], va="top")
-            _bar(axes, top - 0.155 - 0.05 * (len(lines) - 1), sure, threshold, good)
+            axes.text(0, top, f"“{question.text}”", size=10.5, color=INK, va="top")
+            lines = textwrap.wrap(answer.sql, 84)
+            axes.text(0.02, top - 0.095, "\n".join(lines), size=10, color=PALETTE[0], va="top")
+            _bar(axes, top - 0.245 - 0.065 * (len(lines) - 1), sure, threshold, good)
         axes.set_xlim(0, 1)
         axes.set_ylim(0, 1)
         axes.set_axis_off()

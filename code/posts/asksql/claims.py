@@ -6,8 +6,11 @@ from typing import Any
 
 from lockstep.experiment import claim
 
-GRAMMAR, FREE = {"stage": "test-scores"}, {"stage": "free-scores"}
+GRAMMAR = {"stage": "test-scores"}
 BASE = {"stage": "base-scores", "constrained": True}
+WITHIN = "test-answers asked=600 method=lora seed=0 split=test"
+WITHOUT = "test-free asked=600 constrained=False seed=0 split=test"
+SIGNIFICANT = 0.05
 AIM = 85.0  # percent right among the surest 60 %, set before the first run
 
 
@@ -23,10 +26,10 @@ def fine_tuning_beats_the_template(measured: Any) -> Any:
     return measured("logical_form", **GRAMMAR), measured("logical_form", stage="template-scores")
 
 
-@claim("greater")
+@claim("less")
 def the_grammar_helps(measured: Any) -> Any:
-    """On test questions, the fine-tuned model has the logical form more often within the grammar than without."""
-    return measured("logical_form", **GRAMMAR), measured("logical_form", **FREE)
+    """By McNemar's test on the same questions, more answers of the first seed are right within the grammar."""
+    return measured("p", one=WITHIN, other=WITHOUT), SIGNIFICANT
 
 
 @claim("greater")

@@ -135,7 +135,9 @@ cut_scores = asksql.stage("evaluate:score", name="cut-scores", each=cut_answers)
 shipped = asksql.stage("export:publish", name="shipped", over=[cut, cut_calibration])
 
 test_answers = asksql.stage("evaluate:write", name="test-answers", each=train, **TEST)
-test_free = asksql.stage("evaluate:write", name="test-free", each=train, constrained=[False], **TEST)
+test_free = asksql.stage(
+    "evaluate:write", name="test-free", over=[train], seed=[0], constrained=[False], **TEST
+)  # writes with the first of what it reads
 test_base = asksql.stage("evaluate:write_base", name="test-base", constrained=[True, False], **TEST)
 test_template = asksql.stage("baselines:write_template", name="test-template", **TEST)
 test_scores = asksql.stage("evaluate:score", name="test-scores", each=test_answers)

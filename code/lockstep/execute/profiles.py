@@ -41,6 +41,6 @@ class Profile:
 
 def scratch_of(post: Post) -> Path:
     """Where unfinished work lies: beside the store where that has a place of its own, else in the project."""
-    if store := os.environ.get("LOCKSTEP_STORE"):
+    if (store := os.environ.get("LOCKSTEP_STORE")) and not post.project.store.url:
         return Path(store).resolve() / "scratch" / post.slug
     return post.project.root / ".lockstep" / "scratch" / post.slug

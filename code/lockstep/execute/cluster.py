@@ -11,6 +11,7 @@ import logging
 import pickle
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import CancelledError
 from functools import partial
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 SCHEMES = ("tcp://", "tls://")
 AHEAD = 256  # runs that the scheduler knows of at a time, so that a cluster that grows with its queue grows
 TIMEOUT = 20  # seconds for the scheduler to answer; a loaded machine takes several
+LOOK = 10  # seconds after which a run that waits is looked after
 FOLDERS = ("artefacts", "outputs", "figures", "demo")
 ALONG = 256_000_000  # bytes that may travel along with a run; more needs a store that all machines reach
 
@@ -53,6 +55,7 @@ class Cluster(Elsewhere):
         self._held: dict[str, Any] = {}
         self._snapshots: dict[tuple[str, int], tuple[str, Any]] = {}
         self._told = set[str]()
+        self._seen = 0.0, set[str]()
 
     def __call__(self, names: Sequence[str], tasks: Sequence[Task]) -> Iterator[Line | str]:
         lost: list[str] = []
@@ -181,24 +184,44 @@ class Cluster(Elsewhere):
     ) -> tuple[str, Made]:
         """Which worker made a run, and how it ended. Raises LockstepError where none could."""
         client = self.client()
-        options: dict[str, Any] = {}
         try:
-            if avoided:
-                others = set(client.scheduler_info(n_workers=-1)["workers"]) - set(avoided)
-                if not others:
-                    worker, reason = list(avoided.items())[-1]
-                    raise LockstepError(f"{name} is made by no worker: {worker} {reason}")
-                options = {"workers": sorted(others)}
-            key = f"{name}-{uuid4().hex}"
-            future = client.submit(
-                _carrier(), engine(), content, snapshot, *held, key=key, pure=False, retries=0, **options
-            )
-            worker, told, result = future.result()
+            while True:
+                options: dict[str, Any] = {}
+                if avoided:
+                    if not (others := self._workers() - set(avoided)):
+                        worker, reason = list(avoided.items())[-1]
+                        raise LockstepError(f"{name} is made by no worker: {worker} {reason}")
+                    options = {"workers": sorted(others)}
+                key, what = f"{name}-{uuid4().hex}", (engine(), content, snapshot, *held)
+                future = client.submit(_carrier(), *what, key=key, pure=False, retries=0, **options)
+                if answer := self._waited(future, options.get("workers", ())):
+                    worker, told, result = answer
+                    return worker, Made(unfit=told) if told else pickle.loads(result)
         except LockstepError:
             raise
         except (Exception, CancelledError) as error:
             raise self._failed(name, error) from None
-        return worker, Made(unfit=told) if told else pickle.loads(result)
+
+    def _waited(self, future: Any, only: Sequence[str]) -> Any:
+        """What a task gave; None where none of the workers that may make it is left."""
+        while True:
+            try:
+                return future.result(timeout=LOOK)
+            except TimeoutError:
+                there = self._workers()
+                if not there:
+                    self._say(f"no worker at {self.address} takes runs: they wait for one (dask worker {self.address})")
+                elif only and not there & set(only):
+                    future.cancel()
+                    return None
+
+    def _workers(self) -> set[str]:
+        """Those that take runs, as of a moment ago: many threads ask. A worker that is short of memory pauses."""
+        with self._lock:
+            if time.monotonic() - self._seen[0] > LOOK / 10:
+                found = self._client.scheduler_info(n_workers=-1)["workers"] if self._client else {}
+                self._seen = time.monotonic(), {name for name in found if found[name]["status"] == "running"}
+            return self._seen[1]
 
     def _failed(self, name: str, error: BaseException) -> LockstepError:
         if type(error).__name__ == "KilledWorker":

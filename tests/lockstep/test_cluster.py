@@ -37,6 +37,7 @@ assert importlib_metadata
 LIMIT = 400  # MB of a worker
 BOUND = 120  # seconds for a test on a loaded machine
 BIG = f"    held = np.ones({LIMIT + 100}_000_000 // 8)\n    time.sleep({BOUND})\n"
+HELD = f"        if step == 1:\n            held = b'1' * {LIMIT + 100}_000_000\n"
 ONLY = Selection(frozenset(["train"]))
 
 
@@ -214,9 +215,7 @@ def test_two_clones_with_one_store_make_the_same_and_merging_takes_it_once(there
     assert list(before) == ["train (seed=0)"]
 
 
-def test_a_worker_with_another_lockstep_is_told_once_and_its_runs_are_made_by_others(
-    dask, there, gate, tmp_path, capfd
-):
+def test_a_worker_with_another_lockstep_is_told_once_and_others_make_its_runs(dask, there, gate, tmp_path, capfd):
     engine = Path(shutil.copytree(Path(lockstep.__file__).parent, tmp_path / "other/lockstep"))
     with (engine / "errors.py").open("a") as file:
         file.write("OTHER = 1\n")

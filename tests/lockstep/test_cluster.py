@@ -54,6 +54,7 @@ class Dask:
             "DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES": "1",
             "DASK_DISTRIBUTED__WORKER__MEMORY__PAUSE": "False",
         }
+        own |= {"DASK_DISTRIBUTED__SCHEDULER__WORK_STEALING": "False"}  # so that a run may wait behind another
         own |= {"DASK_DISTRIBUTED__COMM__TIMEOUTS__CONNECT": "60s"}
         self.environment = {name: value for name, value in os.environ.items() if name not in ("CI", "LOCKSTEP_STORE")}
         self.environment |= own
@@ -113,7 +114,8 @@ def bounded() -> Iterator[None]:
 
 
 @pytest.fixture
-def there(dask) -> Iterator[Cluster]:
+def there(dask, monkeypatch) -> Iterator[Cluster]:
+    monkeypatch.setattr(cluster, "LOOK", 1)
     dask.start()
     place = Cluster(dask.address)
     yield place
@@ -223,8 +225,11 @@ def test_a_worker_with_another_lockstep_is_told_once_and_others_make_its_runs(da
     with dask.worker(tmp_path, PYTHONPATH=str(engine.parent)):
         until(lambda: len(there.client().scheduler_info(n_workers=-1)["workers"]) == 3, "a third worker")
         thread = meanwhile(lambda: run(root, there))
-        for _ in range(3):
-            gate.next().go()
+        both = gate.next(), gate.next()  # so the third run has nowhere else to go
+        until(lambda: there._told, "a refusal")
+        for waiting in both:
+            waiting.go()
+        gate.next().go()
         thread.join(BOUND)
     assert len(recorded(root)) == 3
     assert capfd.readouterr().err.count("has another lockstep (") == 1
@@ -301,13 +306,8 @@ def test_a_run_that_outgrows_its_worker_is_ended_and_told(there, gate, tmp_path)
         "        if step == 1:\n",
         f"        if step == 1:\n            held = b'1' * {LIMIT + 100}_000_000\n",
     )
-    told: list[str] = []
-    thread = meanwhile(lambda: told.append(refused(root, there)))
-    assert gate.next().ended()
-    thread.join(BOUND)
-    assert re.fullmatch(
-        rf"mini.train \(seed=0\): it takes \d{{3}} MB, and its worker may have {LIMIT} MB: --memory-limit", told[0]
-    )
+    message = rf"mini.train \(seed=0\): it takes \d{{3}} MB, and its worker may have {LIMIT} MB: --memory-limit"
+    assert re.fullmatch(message, refused(root, there))
     assert recorded(root) == {}
 
 

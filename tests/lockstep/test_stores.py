@@ -219,7 +219,7 @@ def test_what_is_half_in_the_store_is_not_got_and_is_put_again(tmp_path):
     far = tmp_path / "far" / digest[:2] / digest[2:]
     far.write_text("wei")
     assert RemoteStore(store.url, tmp_path / "other").get(digest) is None
-    store.put(file(tmp_path, "weights"))
+    RemoteStore(store.url, tmp_path / "front").put(file(tmp_path, "weights"))
     assert far.read_text() == "weights"
 
 

@@ -50,12 +50,13 @@ class Cluster(Elsewhere):
 
     def __init__(self, address: str):
         self.address = plain(address, "the scheduler")
+        self.topic = f"lockstep-{uuid4().hex}"  # under which workers say which runs have begun
         self._client: Any = None
         self._lock = threading.Lock()
         self._held: dict[str, Any] = {}
-        self._snapshots: dict[tuple[str, int], tuple[str, Any]] = {}
+        self._packed: tuple[Making, Any, str, Any] | None = None
         self._told = set[str]()
-        self._seen = 0.0, set[str]()
+        self._seen = 0.0, dict[str, str]()
 
     def __call__(self, names: Sequence[str], tasks: Sequence[Task]) -> Iterator[Line | str]:
         lost: list[str] = []
@@ -161,66 +162,73 @@ class Cluster(Elsewhere):
                 held=tuple(along),
                 outputs=tuple(_outputs(read.results.parent, read.outputs) for read in job.inputs),
             )
-            held = [self._future(digest, path.read_bytes()) for digest, path in along.items()]
+            held = [self._future(digest, path.read_bytes) for digest, path in along.items()]
         return pickle.dumps(parcel), snapshot, held
 
     def _snapshot(self, shared: Making) -> tuple[str, Any]:
         """The code of the plan: its digest, and where the workers have it from."""
-        which = (shared.post.slug, id(shared))
-        if which not in self._snapshots:
+        if self._packed is None or self._packed[0] is not shared or self._packed[1] is not self.client():
             files = packed(shared.post)
             digest = digest_files(files)
-            self._snapshots = {which: (digest, self._future(digest, files))}
-        return self._snapshots[which]
+            self._packed = shared, self.client(), digest, self._future(digest, lambda: files)
+        return self._packed[2:]
 
-    def _future(self, digest: str, content: Any) -> Any:
+    def _future(self, digest: str, read: Callable[[], Any]) -> Any:
         """Held by the scheduler, so that a worker that is lost takes nothing with it."""
         if digest not in self._held:
-            self._held[digest] = self.client().submit(_same(), content, key=f"lockstep-{digest}")
+            self._held[digest] = self.client().submit(_same(), read(), key=f"lockstep-{digest}")
         return self._held[digest]
 
     def _made(
         self, name: str, content: bytes, snapshot: Any, held: list[Any], avoided: dict[str, str]
     ) -> tuple[str, Made]:
         """Which worker made a run, and how it ended. Raises LockstepError where none could."""
-        client = self.client()
+        client, only = self.client(), set[str]()
         try:
             while True:
-                options: dict[str, Any] = {}
                 if avoided:
-                    if not (others := self._workers() - set(avoided)):
+                    if not (only := self._workers().keys() - avoided.keys()):
                         worker, reason = list(avoided.items())[-1]
                         raise LockstepError(f"{name} is made by no worker: {worker} {reason}")
-                    options = {"workers": sorted(others)}
-                key, what = f"{name}-{uuid4().hex}", (engine(), content, snapshot, *held)
+                # runs of a stage have one name, by which the scheduler knows how long they take
+                key, options = f"{name.partition(' ')[0]}-{uuid4().hex}", {"workers": sorted(only)} if only else {}
+                what = (self.topic, engine(), content, snapshot, *held)
                 future = client.submit(_carrier(), *what, key=key, pure=False, retries=0, **options)
-                if answer := self._waited(future, options.get("workers", ())):
+                if isinstance(answer := self._waited(future, only), tuple):
                     worker, told, result = answer
                     return worker, Made(unfit=told) if told else pickle.loads(result)
+                only = answer
         except LockstepError:
             raise
         except (Exception, CancelledError) as error:
             raise self._failed(name, error) from None
 
-    def _waited(self, future: Any, only: Sequence[str]) -> Any:
-        """What a task gave; None where none of the workers that may make it is left."""
+    def _waited(self, future: Any, only: set[str]) -> tuple[str, str, bytes] | set[str]:
+        """What a task gave. Where it is to be sent again, the workers that may have it (none: any): those of `only` are
+        gone, or it waits behind another run while they idle, since the scheduler took that for short."""
         while True:
             try:
                 return future.result(timeout=LOOK)
             except TimeoutError:
                 there = self._workers()
-                if not there:
+                if "running" not in there.values():
                     self._say(f"no worker at {self.address} takes runs: they wait for one (dask worker {self.address})")
-                elif only and not there & set(only):
+                    continue
+                idle = set[str]()
+                if future.key not in {key for _, key in self._client.get_events(self.topic)}:
+                    idle = {name for name, keys in self._client.processing().items() if not keys}
+                    idle &= only or idle
+                if idle or (only and not there.keys() & only):
                     future.cancel()
-                    return None
+                    return idle
 
-    def _workers(self) -> set[str]:
-        """Those that take runs, as of a moment ago: many threads ask. A worker that is short of memory pauses."""
+    def _workers(self) -> dict[str, str]:
+        """Those that are there, each with its state, as of a moment ago: many threads ask. One that is short of memory
+        is paused: it goes on with its runs and takes no other."""
         with self._lock:
             if time.monotonic() - self._seen[0] > LOOK / 10:
                 found = self._client.scheduler_info(n_workers=-1)["workers"] if self._client else {}
-                self._seen = time.monotonic(), {name for name in found if found[name]["status"] == "running"}
+                self._seen = time.monotonic(), {name: found[name]["status"] for name in found}
             return self._seen[1]
 
     def _failed(self, name: str, error: BaseException) -> LockstepError:
@@ -280,12 +288,13 @@ def _same() -> Callable[[Any], Any]:
 def _carrier() -> Callable[..., tuple[str, str, bytes]]:
     """What a worker is sent: it travels by value and names lockstep only when it runs, so the scheduler needs none."""
 
-    def perform(engine: str, content: bytes, snapshot: Any, *held: Any) -> tuple[str, str, bytes]:
+    def perform(topic: str, engine: str, content: bytes, snapshot: Any, *held: Any) -> tuple[str, str, bytes]:
         import pickle
 
         from distributed import get_worker
 
         worker = get_worker()
+        worker.log_event(topic, worker.get_current_task())
         try:
             from lockstep.execute.agent import perform
         except ImportError as error:

@@ -23,6 +23,10 @@ class Profile:
         """An artefact from the store, or the same bytes from what the post publishes; None where it is not at hand."""
         return self.store.get(digest) or self.post.published(digest)
 
+    def has(self, digest: str) -> bool:
+        """Is an artefact at hand, in the store or published?"""
+        return self.store.has(digest) or self.post.published(digest) is not None
+
     @classmethod
     def published(cls, post: Post) -> Profile:
         return cls(post, scratch_of(post), post.project.store)

@@ -62,7 +62,7 @@ class Unfinished:
                 begun = time.monotonic()
                 try:
                     self.copy(scratch, leg)
-                except LockstepError as error:  # the run itself goes on
+                except (LockstepError, OSError) as error:  # the run itself goes on
                     print(f"  the checkpoint is not kept: {error}", file=sys.stderr, flush=True)
                 wait = max(EVERY, (SHARE - 1) * (time.monotonic() - begun))
 
@@ -84,7 +84,7 @@ class Unfinished:
         taken.unlink(missing_ok=True)
         try:
             with suppress(FileNotFoundError):  # the run has ended, and what it left was tidied away
-                taken.hardlink_to(scratch / "checkpoint")
+                _take(scratch / "checkpoint", taken)
                 attempt = json.loads((scratch / "attempt.json").read_bytes())
                 digest, earlier = digest_file(taken), self._entry()
                 self.store.send(taken, f"{self.name}/{digest}")
@@ -107,6 +107,16 @@ class Unfinished:
             return entry if isinstance(entry["leg"], int) and entry["checkpoint"] and entry["attempt"] else None
         except (ValueError, KeyError, TypeError):
             return None
+
+
+def _take(path: Path, taken: Path) -> None:
+    """The file as it is now, whatever takes its place."""
+    try:
+        taken.hardlink_to(path)
+    except FileNotFoundError:
+        raise
+    except OSError:  # the file system has no links
+        shutil.copyfile(path, taken)
 
 
 def lay(scratch: Path, files: dict[str, Path | bytes]) -> None:

@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 from lockstep.errors import FileError, LockstepError
 from lockstep.record.address import masked, plain
 from lockstep.record.files import digest_file, replace_whole
-from lockstep.record.store import Store, part_of
+from lockstep.record.store import Store, part_of, place
 
 T = TypeVar("T")
 WAITS = (0.2, 0.8, 3.2, 6.4)  # seconds before a failed request is made again
@@ -30,6 +30,7 @@ class RemoteStore(Store):
         super().__init__(front)
         self.url = plain(url, "the store").rstrip("/")
         self.front = Store(front)
+        self._there = set[str]()  # digests that were seen there
 
     @cached_property
     def _system(self) -> tuple[Any, str]:
@@ -51,9 +52,9 @@ class RemoteStore(Store):
 
     def put(self, path: Path) -> str:
         digest = self.front.put(path)
-        name = f"{digest[:2]}/{digest[2:]}"
-        if self._size(name) != path.stat().st_size:
-            self.send(path, name)
+        if digest not in self._there and self._size(digest) != path.stat().st_size:
+            self.send(path, place(digest))
+        self._there.add(digest)
         return digest
 
     def get(self, digest: str) -> Path | None:
@@ -63,7 +64,7 @@ class RemoteStore(Store):
         path.parent.mkdir(parents=True, exist_ok=True)
         part = part_of(path)
         try:
-            if self.bring(f"{digest[:2]}/{digest[2:]}", part) and digest_file(part) == digest:
+            if self.bring(place(digest), part) and digest_file(part) == digest:
                 replace_whole(part, path)
                 return path
         finally:
@@ -71,10 +72,12 @@ class RemoteStore(Store):
         return None
 
     def has(self, digest: str) -> bool:
-        return self._size(f"{digest[:2]}/{digest[2:]}") is not None
+        if digest not in self._there and self._size(digest) is not None:
+            self._there.add(digest)
+        return digest in self._there
 
-    def _size(self, name: str) -> int | None:
-        found = self._read(name, lambda system, at: system.info(at))
+    def _size(self, digest: str) -> int | None:
+        found = self._read(place(digest), lambda system, at: system.info(at))
         return found and found["size"]
 
     def send(self, path: Path, name: str) -> None:

@@ -34,13 +34,13 @@ class Store:
         return cls(Path(named) if named else own)
 
     def path(self, digest: str) -> Path:
-        return self.folder / _place(digest)
+        return self.folder / place(digest)
 
     def put(self, path: Path) -> str:
         """Keep a copy of a file; returns its digest."""
         digest = digest_file(path)
         if not self.path(digest).exists():
-            self.send(path, _place(digest))
+            self.send(path, place(digest))
         return digest
 
     def get(self, digest: str) -> Path | None:
@@ -88,7 +88,8 @@ class Store:
             (self.folder / name).unlink(missing_ok=True)
 
 
-def _place(digest: str) -> str:
+def place(digest: str) -> str:
+    """The name of an artefact in a store."""
     return f"{digest[:2]}/{digest[2:]}"
 
 

@@ -325,9 +325,12 @@ def test_workers_that_die_of_memory_are_not_tried_without_end(there, tmp_path):
 
 def test_an_interrupted_planner_names_what_is_not_finished_and_its_runs_end(dask, there, gate, tmp_path):
     root = gated(tmp_path, gate, "range(3)")
-    command = [sys.executable, "-m", "lockstep", "run", "mini.train", "--on", dask.address]
+    code = "import sys; from lockstep import cli; from lockstep.execute import cluster; cluster.LOOK = 1; "
+    code += f"sys.exit(cli.main(['run', 'mini.train', '--on', '{dask.address}']))"
     environment = {name: value for name, value in os.environ.items() if name not in ("CI", "LOCKSTEP_STORE")}
-    planner = subprocess.Popen(command, cwd=root, env=environment, stderr=subprocess.PIPE, text=True)
+    planner = subprocess.Popen(
+        [sys.executable, "-c", code], cwd=root, env=environment, stderr=subprocess.PIPE, text=True
+    )
     first, second = gate.next(), gate.next()
     first.go()
     third = gate.next()

@@ -10,7 +10,7 @@ from pathlib import Path
 from mini import create, edit
 
 EXPERIMENT, TRAIN = "code/posts/mini/experiment.py", "code/posts/mini/train.py"
-PATIENCE = 60  # seconds
+PATIENCE = 25  # seconds
 STEPS = """
     import json, os, socket
     state = json.loads(run.resume().read_text()) if run.resume() else {"step": 0, "begun": []}

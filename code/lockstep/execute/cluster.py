@@ -12,7 +12,7 @@ import pickle
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from concurrent.futures import CancelledError
 from functools import partial
 from pathlib import Path
@@ -37,6 +37,7 @@ SCHEMES = ("tcp://", "tls://")
 AHEAD = 256  # runs that the scheduler knows of at a time, so that a cluster that grows with its queue grows
 TIMEOUT = 20  # seconds for the scheduler to answer; a loaded machine takes several
 LOOK = 10  # seconds after which a run that waits is looked after
+GIVEN_UP = 3  # workers that may end while they make a run that no other may have; Dask counts the others
 FOLDERS = ("artefacts", "outputs", "figures", "demo")
 ALONG = 256_000_000  # bytes that may travel along with a run; more needs a store that all machines reach
 
@@ -183,27 +184,28 @@ class Cluster(Elsewhere):
         self, name: str, content: bytes, snapshot: Any, held: list[Any], avoided: dict[str, str]
     ) -> tuple[str, Made]:
         """Which worker made a run, and how it ended. Raises LockstepError where none could."""
-        client, only = self.client(), set[str]()
+        client, only, gone = self.client(), set[str](), 0
         try:
             while True:
-                if avoided:
-                    if not (only := self._workers().keys() - avoided.keys()):
-                        worker, reason = list(avoided.items())[-1]
-                        raise LockstepError(f"{name} is made by no worker: {worker} {reason}")
+                if avoided and not only and not (only := self._workers().keys() - avoided.keys()):
+                    worker, reason = list(avoided.items())[-1]
+                    raise LockstepError(f"{name} is made by no worker: {worker} {reason}")
                 # runs of a stage have one name, by which the scheduler knows how long they take
                 key, options = f"{name.partition(' ')[0]}-{uuid4().hex}", {"workers": sorted(only)} if only else {}
                 what = (self.topic, engine(), content, snapshot, *held)
                 future = client.submit(_carrier(), *what, key=key, pure=False, retries=0, **options)
-                if isinstance(answer := self._waited(future, only), tuple):
+                if isinstance(answer := self._waited(future, only, avoided), tuple):
                     worker, told, result = answer
                     return worker, Made(unfit=told) if told else pickle.loads(result)
-                only = answer
+                only, gone = answer, gone + (not answer)
+                if gone > GIVEN_UP:
+                    raise _killed(name, gone)
         except LockstepError:
             raise
         except (Exception, CancelledError) as error:
             raise self._failed(name, error) from None
 
-    def _waited(self, future: Any, only: set[str]) -> tuple[str, str, bytes] | set[str]:
+    def _waited(self, future: Any, only: set[str], avoided: Container[str]) -> tuple[str, str, bytes] | set[str]:
         """What a task gave. Where it is to be sent again, the workers that may have it (none: any): those of `only` are
         gone, or it waits behind another run while they idle, since the scheduler took that for short."""
         while True:
@@ -217,7 +219,7 @@ class Cluster(Elsewhere):
                 idle = set[str]()
                 if future.key not in {key for _, key in self._client.get_events(self.topic)}:
                     idle = {name for name, keys in self._client.processing().items() if not keys}
-                    idle &= only or idle
+                    idle = {name for name in idle if name not in avoided and there.get(name) == "running"}
                 if idle or (only and not there.keys() & only):
                     future.cancel()
                     return idle
@@ -233,11 +235,7 @@ class Cluster(Elsewhere):
 
     def _failed(self, name: str, error: BaseException) -> LockstepError:
         if type(error).__name__ == "KilledWorker":
-            count = getattr(error, "allowed_failures", 0) + 1
-            return LockstepError(
-                f"{name}: {count} workers ended while they made it, perhaps for want of memory: give them more "
-                "(--memory-limit), and run it again"
-            )
+            return _killed(name, getattr(error, "allowed_failures", 0) + 1)
         if self._client is None or self._client.status != "running" or isinstance(error, CancelledError):
             return Lost(f"the scheduler {self.address} is lost: start it again, and run the same command")
         told = " ".join(masked(str(error) or type(error).__name__).split())
@@ -263,6 +261,13 @@ class Cluster(Elsewhere):
             if line not in self._told:
                 self._told.add(line)
                 print(f"  {masked(line)}", file=sys.stderr, flush=True)
+
+
+def _killed(name: str, count: int) -> LockstepError:
+    return LockstepError(
+        f"{name}: {count} workers ended while they made it, perhaps for want of memory: give them more "
+        "(--memory-limit), and run it again"
+    )
 
 
 def _version(name: str) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 from mini import create, edit
 
 EXPERIMENT, TRAIN = "code/posts/mini/experiment.py", "code/posts/mini/train.py"
-PATIENCE = 25  # seconds
+PATIENCE = 60  # seconds
 STEPS = """
     import json, os, socket
     state = json.loads(run.resume().read_text()) if run.resume() else {"step": 0, "begun": []}
@@ -39,11 +39,13 @@ class Gate:
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.listener.settimeout(PATIENCE)
         self.port = self.listener.getsockname()[1]
+        self.taken: list[socket.socket] = []
 
     def next(self) -> Waiting:
         """The next stage that waits. Raises TimeoutError."""
         connection, _ = self.listener.accept()
         connection.settimeout(PATIENCE)
+        self.taken.append(connection)
         return Waiting(connection)
 
     def idle(self) -> bool:
@@ -58,7 +60,8 @@ class Gate:
         return False
 
     def close(self) -> None:
-        self.listener.close()
+        for opened in (self.listener, *self.taken):
+            opened.close()
 
 
 class Waiting:

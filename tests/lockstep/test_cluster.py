@@ -59,10 +59,14 @@ class Dask:
         self.environment = {name: value for name, value in os.environ.items() if name not in ("CI", "LOCKSTEP_STORE")}
         self.environment |= own
 
-    def start(self) -> None:
-        """Whatever is not there."""
+    def schedule(self) -> None:
+        """A scheduler, where none is there."""
         port = self.address.rpartition(":")[2]
         self._start("scheduler", "--host", "127.0.0.1", "--port", port, "--no-dashboard")
+
+    def start(self) -> None:
+        """Whatever is not there."""
+        self.schedule()
         many = ["--nworkers", "2", "--nthreads", "1", "--memory-limit", f"{LIMIT}MB", "--no-dashboard"]
         self._start("worker", self.address, "--host", "127.0.0.1", *many, "--local-directory", str(self.folder))
 
@@ -366,6 +370,21 @@ def test_where_the_scheduler_is_lost_the_runs_that_ended_stay_and_the_others_are
     gate.next().go()
     thread.join(BOUND)
     assert len(recorded(root)) == 2
+
+
+def test_where_no_worker_takes_runs_that_is_told_once(dask, tmp_path, monkeypatch, capfd):
+    monkeypatch.setattr(cluster, "LOOK", 1)
+    dask.close()
+    dask.schedule()
+    place, told = Cluster(dask.address), list[str]()
+    thread = meanwhile(lambda: told.append(refused(create(tmp_path), place)))
+    until(lambda: place._told, "a word about workers")
+    dask.close()
+    thread.join(BOUND)
+    place.close()
+    assert told == [f"the scheduler {dask.address} is lost: start it again, and run the same command"]
+    said = f"no worker at {dask.address} takes runs: they wait for one (dask worker {dask.address})"
+    assert capfd.readouterr().err.count(said) == 1
 
 
 def test_an_address_without_a_scheduler_and_one_with_a_secret_are_told(tmp_path, monkeypatch):

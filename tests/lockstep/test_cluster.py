@@ -106,7 +106,9 @@ def dask(tmp_path_factory) -> Iterator[Dask]:
 
 
 @pytest.fixture(autouse=True)
-def bounded() -> Iterator[None]:
+def bounded(monkeypatch) -> Iterator[None]:
+    monkeypatch.delenv("LOCKSTEP_STORE", raising=False)
+
     def end(*_: object) -> None:
         raise TimeoutError("the test took too long")
 
@@ -190,6 +192,20 @@ def test_a_run_whose_worker_is_killed_goes_on_with_another_from_its_checkpoint(t
     begun = {seed: (root / f"content/mini/results/train/seed={seed}/begun.csv").read_text().split() for seed in (0, 1)}
     assert begun == {0: ["at", "0", "2"], 1: ["at", "0"]}  # the second attempt found two steps done
     assert not list(tmp_path.glob("store/unfinished/*/*"))
+
+
+def test_each_leg_is_a_task_of_its_own_that_goes_on_where_the_last_one_ended(there, gate, tmp_path):
+    root = gated(tmp_path, gate, "[0]", legs=2)
+    thread = meanwhile(lambda: run(root, there))
+    gate.next().go()
+    thread.join(BOUND)
+    [line] = recorded(root).values()
+    assert line.rows == [{"seed": 0, "total": 0.0}]
+    assert (root / "content/mini/results/train/seed=0/begun.csv").read_text().split() == ["at", "0", "2"]
+    explained = ledger.read(root / "content/mini/results").provenance(line)
+    assert explained is not None
+    assert [leg["host"] for leg in explained.legs] == ["worker", "worker"]
+    assert len(list(root.glob(".lockstep/store/legs/*/0.json"))) == 1
 
 
 def test_of_two_planners_in_one_clone_one_makes_a_run_and_the_other_is_told(there, gate, tmp_path):

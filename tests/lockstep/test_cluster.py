@@ -59,10 +59,14 @@ class Dask:
         self.environment = {name: value for name, value in os.environ.items() if name not in ("CI", "LOCKSTEP_STORE")}
         self.environment |= own
 
-    def start(self) -> None:
-        """Whatever is not there."""
+    def schedule(self) -> None:
+        """A scheduler, where none is there."""
         port = self.address.rpartition(":")[2]
         self._start("scheduler", "--host", "127.0.0.1", "--port", port, "--no-dashboard")
+
+    def start(self) -> None:
+        """Whatever is not there."""
+        self.schedule()
         many = ["--nworkers", "2", "--nthreads", "1", "--memory-limit", f"{LIMIT}MB", "--no-dashboard"]
         self._start("worker", self.address, "--host", "127.0.0.1", *many, "--local-directory", str(self.folder))
 
@@ -102,7 +106,9 @@ def dask(tmp_path_factory) -> Iterator[Dask]:
 
 
 @pytest.fixture(autouse=True)
-def bounded() -> Iterator[None]:
+def bounded(monkeypatch) -> Iterator[None]:
+    monkeypatch.delenv("LOCKSTEP_STORE", raising=False)
+
     def end(*_: object) -> None:
         raise TimeoutError("the test took too long")
 
@@ -186,6 +192,20 @@ def test_a_run_whose_worker_is_killed_goes_on_with_another_from_its_checkpoint(t
     begun = {seed: (root / f"content/mini/results/train/seed={seed}/begun.csv").read_text().split() for seed in (0, 1)}
     assert begun == {0: ["at", "0", "2"], 1: ["at", "0"]}  # the second attempt found two steps done
     assert not list(tmp_path.glob("store/unfinished/*/*"))
+
+
+def test_each_leg_is_a_task_of_its_own_that_goes_on_where_the_last_one_ended(there, gate, tmp_path):
+    root = gated(tmp_path, gate, "[0]", legs=2)
+    thread = meanwhile(lambda: run(root, there))
+    gate.next().go()
+    thread.join(BOUND)
+    [line] = recorded(root).values()
+    assert line.rows == [{"seed": 0, "total": 0.0}]
+    assert (root / "content/mini/results/train/seed=0/begun.csv").read_text().split() == ["at", "0", "2"]
+    explained = ledger.read(root / "content/mini/results").provenance(line)
+    assert explained is not None
+    assert [leg["host"] for leg in explained.legs] == ["worker", "worker"]
+    assert len(list(root.glob(".lockstep/store/legs/*/0.json"))) == 1
 
 
 def test_of_two_planners_in_one_clone_one_makes_a_run_and_the_other_is_told(there, gate, tmp_path):
@@ -366,6 +386,21 @@ def test_where_the_scheduler_is_lost_the_runs_that_ended_stay_and_the_others_are
     gate.next().go()
     thread.join(BOUND)
     assert len(recorded(root)) == 2
+
+
+def test_where_no_worker_takes_runs_that_is_told_once(dask, tmp_path, monkeypatch, capfd):
+    monkeypatch.setattr(cluster, "LOOK", 1)
+    dask.close()
+    dask.schedule()
+    place, told = Cluster(dask.address), list[str]()
+    thread = meanwhile(lambda: told.append(refused(create(tmp_path), place)))
+    until(lambda: place._told, "a word about workers")
+    dask.close()
+    thread.join(BOUND)
+    place.close()
+    assert told == [f"the scheduler {dask.address} is lost: start it again, and run the same command"]
+    said = f"no worker at {dask.address} takes runs: they wait for one (dask worker {dask.address})"
+    assert capfd.readouterr().err.count(said) == 1
 
 
 def test_an_address_without_a_scheduler_and_one_with_a_secret_are_told(tmp_path, monkeypatch):

@@ -69,6 +69,11 @@ class Flaky(LocalFileSystem):
             super().pipe_file(path, value)
 
 
+@pytest.fixture(autouse=True)
+def own_store(monkeypatch) -> None:
+    monkeypatch.delenv("LOCKSTEP_STORE", raising=False)
+
+
 @pytest.fixture
 def flaky(tmp_path, monkeypatch) -> Path:
     fsspec.register_implementation("flaky", Flaky, clobber=True)

@@ -147,7 +147,7 @@ def _hand_back(made: Made, scratch: Path, store: Store | None, goes_on: bool, be
 
 def _served(parcel: Parcel, root: Path, store: Store) -> Served:
     """One for all runs of a snapshot in this process, so that data is decoded once."""
-    key = (parcel.snapshot, parcel.post, parcel.store)
+    key = (parcel.snapshot, parcel.post, parcel.store, *sorted(parcel.data.values()))
     with LOADING:
         if key not in _answers:
             project = Project(root)

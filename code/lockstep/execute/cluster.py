@@ -6,14 +6,16 @@ the way is made again by the scheduler, and recorded once, by the planner alone.
 
 from __future__ import annotations
 
+import asyncio
 import atexit
+import concurrent.futures
 import logging
 import pickle
 import sys
 import threading
 import time
-from collections.abc import Callable, Container, Iterator, Sequence
-from concurrent.futures import CancelledError
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -38,12 +40,24 @@ AHEAD = 256  # runs that the scheduler knows of at a time, so that a cluster tha
 TIMEOUT = 20  # seconds for the scheduler to answer; a loaded machine takes several
 LOOK = 10  # seconds after which a run that waits is looked after
 GIVEN_UP = 3  # workers that may end while they make a run that no other may have; Dask counts the others
+CANCELLED = (asyncio.CancelledError, concurrent.futures.CancelledError)
 FOLDERS = ("artefacts", "outputs", "figures", "demo")
 ALONG = 256_000_000  # bytes that may travel along with a run; more needs a store that all machines reach
 
 
 class Lost(LockstepError):
     """The scheduler cannot be reached any more."""
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A cluster at a moment: the state of each worker (one that is short of memory is paused: it goes on with its runs
+    and takes no other), those that idle, and the keys of the runs that have begun."""
+
+    at: float = 0.0
+    states: dict[str, str] = field(default_factory=dict)
+    idle: set[str] = field(default_factory=set)
+    begun: set[str] = field(default_factory=set)
 
 
 class Cluster(Elsewhere):
@@ -57,7 +71,7 @@ class Cluster(Elsewhere):
         self._held: dict[str, Any] = {}
         self._packed: tuple[Making, Any, str, Any] | None = None
         self._told = set[str]()
-        self._seen = 0.0, dict[str, str]()
+        self._seen = Seen()
 
     def __call__(self, names: Sequence[str], tasks: Sequence[Task]) -> Iterator[Line | str]:
         lost: list[str] = []
@@ -187,7 +201,7 @@ class Cluster(Elsewhere):
         client, only, gone = self.client(), set[str](), 0
         try:
             while True:
-                if avoided and not only and not (only := self._workers().keys() - avoided.keys()):
+                if avoided and not only and not (only := self._look().states.keys() - avoided.keys()):
                     worker, reason = list(avoided.items())[-1]
                     raise LockstepError(f"{name} is made by no worker: {worker} {reason}")
                 # runs of a stage have one name, by which the scheduler knows how long they take
@@ -202,41 +216,40 @@ class Cluster(Elsewhere):
                     raise _killed(name, gone)
         except LockstepError:
             raise
-        except (Exception, CancelledError) as error:
+        except (Exception, asyncio.CancelledError) as error:
             raise self._failed(name, error) from None
 
-    def _waited(self, future: Any, only: set[str], avoided: Container[str]) -> tuple[str, str, bytes] | set[str]:
+    def _waited(self, future: Any, only: set[str], avoided: Iterable[str]) -> tuple[str, str, bytes] | set[str]:
         """What a task gave. Where it is to be sent again, the workers that may have it (none: any): those of `only` are
         gone, or it waits behind another run while they idle, since the scheduler took that for short."""
         while True:
             try:
                 return future.result(timeout=LOOK)
             except TimeoutError:
-                there = self._workers()
-                if "running" not in there.values():
+                there = self._look()
+                if "running" not in there.states.values():
                     self._say(f"no worker at {self.address} takes runs: they wait for one (dask worker {self.address})")
                     continue
-                idle = set[str]()
-                if future.key not in {key for _, key in self._client.get_events(self.topic)}:
-                    idle = {name for name, keys in self._client.processing().items() if not keys}
-                    idle = {name for name in idle if name not in avoided and there.get(name) == "running"}
-                if idle or (only and not there.keys() & only):
+                idle = set[str]() if future.key in there.begun else there.idle.difference(avoided)
+                if idle or (only and not there.states.keys() & only):
                     future.cancel()
                     return idle
 
-    def _workers(self) -> dict[str, str]:
-        """Those that are there, each with its state, as of a moment ago: many threads ask. One that is short of memory
-        is paused: it goes on with its runs and takes no other."""
+    def _look(self) -> Seen:
+        """What happens there, as of a moment ago: many threads ask."""
         with self._lock:
-            if time.monotonic() - self._seen[0] > LOOK / 10:
-                found = self._client.scheduler_info(n_workers=-1)["workers"] if self._client else {}
-                self._seen = time.monotonic(), {name: found[name]["status"] for name in found}
-            return self._seen[1]
+            if (client := self._client) is not None and time.monotonic() - self._seen.at > LOOK / 10:
+                found = client.scheduler_info(n_workers=-1)["workers"]
+                states = {name: found[name]["status"] for name in found}
+                idle = {name for name, keys in client.processing().items() if not keys}
+                begun = {key for _, key in client.get_events(self.topic)}
+                self._seen = Seen(time.monotonic(), states, {n for n in idle if states.get(n) == "running"}, begun)
+            return self._seen
 
     def _failed(self, name: str, error: BaseException) -> LockstepError:
         if type(error).__name__ == "KilledWorker":
             return _killed(name, getattr(error, "allowed_failures", 0) + 1)
-        if self._client is None or self._client.status != "running" or isinstance(error, CancelledError):
+        if self._client is None or self._client.status != "running" or isinstance(error, CANCELLED):
             return Lost(f"the scheduler {self.address} is lost: start it again, and run the same command")
         told = " ".join(masked(str(error) or type(error).__name__).split())
         return LockstepError(f"{name}: the cluster did not make it ({type(error).__name__}: {told:.300})")

@@ -104,7 +104,8 @@ class Unfinished:
     def _entry(self) -> dict[str, Any] | None:
         try:
             entry = json.loads(self.store.read(f"{self.name}/last") or b"")
-            return entry if isinstance(entry["leg"], int) and entry["checkpoint"] and entry["attempt"] else None
+            whole = isinstance(entry["leg"], int) and entry["checkpoint"] and entry["attempt"]["seconds"] >= 0
+            return entry if whole else None
         except (ValueError, KeyError, TypeError):
             return None
 

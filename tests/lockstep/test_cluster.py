@@ -10,7 +10,6 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from importlib import metadata
 from pathlib import Path
 
@@ -18,6 +17,7 @@ import importlib_metadata  # before any fixture: dask's import of it takes a pla
 import lockstep
 import psutil
 import pytest
+from daskhere import LIMIT, Dask
 from gate import EXPERIMENT, TRAIN, Gate, Waiting, gated, until
 from lockstep.errors import LockstepError
 from lockstep.execute import cluster
@@ -34,66 +34,10 @@ from lockstep.record.ledger import Line, Provenance
 from mini import create, edit
 
 assert importlib_metadata
-LIMIT = 400  # MB of a worker
 BOUND = 120  # seconds for a test on a loaded machine
 BIG = f"    held = np.ones({LIMIT + 100}_000_000 // 8)\n    time.sleep({BOUND})\n"
 HELD = f"        if step == 1:\n            held = b'1' * {LIMIT + 100}_000_000\n"
 ONLY = Selection(frozenset(["train"]))
-
-
-class Dask:
-    """A scheduler, and two workers whose nanny starts them again."""
-
-    def __init__(self, folder: Path):
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self.address = f"tcp://127.0.0.1:{free.getsockname()[1]}"
-        self.folder = folder
-        self.processes: dict[str, subprocess.Popen[bytes]] = {}
-        own = {"LOCKSTEP_HOST": "worker", "LOCKSTEP_CACHE": str(folder / "cache"), "LANGUAGE": ""}
-        own |= {
-            "DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES": "1",
-            "DASK_DISTRIBUTED__WORKER__MEMORY__PAUSE": "False",
-        }
-        own |= {"DASK_DISTRIBUTED__SCHEDULER__WORK_STEALING": "False"}  # so that a run may wait behind another
-        own |= {"DASK_DISTRIBUTED__COMM__TIMEOUTS__CONNECT": "60s"}
-        self.environment = {name: value for name, value in os.environ.items() if name not in ("CI", "LOCKSTEP_STORE")}
-        self.environment |= own
-
-    def schedule(self) -> None:
-        """A scheduler, where none is there."""
-        port = self.address.rpartition(":")[2]
-        self._start("scheduler", "--host", "127.0.0.1", "--port", port, "--no-dashboard")
-
-    def start(self) -> None:
-        """Whatever is not there."""
-        self.schedule()
-        many = ["--nworkers", "2", "--nthreads", "1", "--memory-limit", f"{LIMIT}MB", "--no-dashboard"]
-        self._start("worker", self.address, "--host", "127.0.0.1", *many, "--local-directory", str(self.folder))
-
-    def _start(self, name: str, *arguments: str) -> None:
-        if name not in self.processes or self.processes[name].poll() is not None:
-            command = [sys.executable, "-m", f"distributed.cli.dask_{name}", *arguments]
-            with (self.folder / f"{name}.log").open("ab") as log:
-                self.processes[name] = subprocess.Popen(command, env=self.environment, stdout=log, stderr=log)
-
-    @contextmanager
-    def worker(self, folder: Path, **variables: str) -> Iterator[None]:
-        """One more, of its own kind."""
-        command = [sys.executable, "-m", "distributed.cli.dask_worker", self.address, "--nthreads", "1", "--no-nanny"]
-        command += ["--host", "127.0.0.1", "--no-dashboard", "--local-directory", str(folder)]
-        process = subprocess.Popen(command, env=self.environment | variables, stderr=subprocess.DEVNULL)
-        try:
-            yield
-        finally:
-            process.kill()
-            process.wait()
-
-    def close(self) -> None:
-        for process in reversed(self.processes.values()):
-            family = [process, *psutil.Process(process.pid).children(recursive=True)] if process.poll() is None else []
-            for member in family:
-                member.kill()
-            process.wait()
 
 
 @pytest.fixture(scope="module")

@@ -73,6 +73,7 @@ def test(context: Context) -> None:
         "generators": "beside Hugo and Eleventy too, and record it",
         "linear": "instead, how a check and a refresh grow with bindings and rows, and record it",
         "overhead": "instead, what it costs that runs leave evidence, and record it",
+        "cluster": "instead, what it costs to make runs on a cluster, and record it",
         "transformer": "instead, the Transformer's training and beam search beside other libraries, and record it",
     }
 )
@@ -82,10 +83,12 @@ def bench(
     generators: bool = False,
     linear: bool = False,
     overhead: bool = False,
+    cluster: bool = False,
     transformer: bool = False,
 ) -> None:
     """Measure check and build on generated projects, beside plain Pelican."""
     script = f"{'generators' if generators else 'blog'}.py {posts}"
+    script = "cluster.py" if cluster else script
     script = "transformer.py" if transformer else "linear.py" if linear else "overhead.py" if overhead else script
     sys.exit(context.run(f"{sys.executable} bench/{script}", warn=True).exited)  # type: ignore[union-attr]
 

@@ -63,7 +63,12 @@ class Command:
 
 
 SLUG = Option("target", "a post, or one of its stages", metavar="SLUG[.STAGE]", positional=True, required=True)
-ON = Option("on", "here, or local:N for N processes of this machine", "here", "WHERE")
+ON = Option(
+    "on",
+    "here, local:N for N processes of this machine, or a Dask scheduler, as in tcp://scheduler:8786",
+    "here",
+    "WHERE",
+)
 BUDGET = Option("budget", "make only runs that fit into this time, cheapest first: 90s, 30m, 2h", metavar="TIME")
 PROFILE = Option("profile", "what is published, or a smoke run of seconds", "published", choices=PROFILES)
 SEED = Option("seed", "only runs at this seed (repeatable)", (), "N", number=True)

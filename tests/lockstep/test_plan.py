@@ -130,9 +130,11 @@ def test_a_failure_in_one_process_keeps_what_the_others_finished(project):
     assert re.search(r"train +2 fresh +1 stale", lockstep(project, "status").stdout)
 
 
-@pytest.mark.parametrize("place", ["local", "local:0", "local:two", "there", "here:2"])
+@pytest.mark.parametrize("place", ["local", "local:0", "local:two", "there", "here:2", "tcp:host", "http://host"])
 def test_an_unknown_place_to_run_is_an_error(place):
-    with pytest.raises(LockstepError, match="write here, or local:N"):
+    with pytest.raises(
+        LockstepError, match="write here, local:N for N processes of this machine, or the address of a Dask"
+    ):
         executors.named(place)
 
 

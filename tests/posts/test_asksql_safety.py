@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from lockstep.errors import LockstepError
+from posts.asksql.drills import ATTACKS, ENDLESS, perform
 from posts.asksql.execute import (
     Limits,
     Refused,
@@ -18,24 +19,6 @@ from posts.asksql.execute import (
     run,
     run_real,
 )
-
-ENDLESS = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT max(i) FROM n"
-ATTACKS = [
-    "DROP TABLE pets",
-    "DELETE FROM pets",
-    "UPDATE pets SET name = 'x'",
-    "INSERT INTO pets VALUES (1, 2, 3)",
-    "CREATE TABLE mine (x)",
-    "ATTACH DATABASE '/tmp/stolen.sqlite' AS stolen",
-    "PRAGMA journal_mode = DELETE",
-    "PRAGMA query_only = OFF",
-    "VACUUM INTO '/tmp/stolen.sqlite'",
-    "SELECT name FROM sqlite_master",
-    "SELECT load_extension('evil')",
-    "SELECT randomblob(1000000000)",
-    "SELECT writefile('/tmp/x', 'y')",
-    ENDLESS,
-]
 
 
 @pytest.fixture
@@ -207,3 +190,8 @@ def test_equal_text_is_compared_in_any_case_and_numbers_as_numbers(database):
     assert sql == 'SELECT "Pet Name" FROM "pets" WHERE "Order" = \'dog\' COLLATE NOCASE'
     result = run(database, "SELECT pet_name FROM pets WHERE age_years = '9.0'", live_schema(database), Limits())
     assert result.rows == [("Tom",)]
+
+
+def test_each_fence_alone_refuses_every_attack_and_without_one_every_change_is_made():
+    found = {row["fence"]: row["refused"] for row in perform(None)}  # pyright: ignore[reportArgumentType]
+    assert found == {"parser": 100.0, "authorizer and clock": 100.0, "none": 0.0}

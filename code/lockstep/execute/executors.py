@@ -1,4 +1,4 @@
-"""In which order runs run, and how many at once: one after another, or several on this machine.
+"""In which order runs run, and how many at once: one after another, several on this machine, or on a cluster.
 
 An executor takes the names of independent runs and a function for each, and yields what each recorded, or its error
 as text, in the order in which they end.
@@ -8,14 +8,37 @@ from __future__ import annotations
 
 import sys
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from typing import TYPE_CHECKING
 
 from lockstep.errors import LockstepError
+from lockstep.experiment import Stage
+from lockstep.record.address import masked
 from lockstep.record.ledger import Line
 
+if TYPE_CHECKING:
+    from lockstep.execute.runner import Making
+    from lockstep.execute.worker import Job, Outcome
+
+NAMED = 10  # runs that a message names
 Task = Callable[[], Line]
 Executor = Callable[[Sequence[str], Sequence[Task]], Iterator[Line | str]]
+
+
+class Elsewhere(ABC):
+    """An executor whose runs are made on other machines: planned, waited for and recorded here."""
+
+    @abstractmethod
+    def __call__(self, names: Sequence[str], tasks: Sequence[Task]) -> Iterator[Line | str]: ...
+
+    @abstractmethod
+    def work(self, shared: Making, stage: Stage, job: Job, key: str) -> Outcome | None:
+        """Make a run, or a leg of it, whose unfinished work has this key; what it made is put into its scratch folder.
+
+        None where its process ended without a word. Raises LockstepError where no machine makes it.
+        """
 
 
 def here(names: Sequence[str], tasks: Sequence[Task]) -> Iterator[Line | str]:
@@ -35,14 +58,18 @@ def local(workers: int) -> Executor:
         if len(tasks) <= 1:
             yield from here(names, tasks)
             return
-        pool = ThreadPoolExecutor(workers)
+        pool, over = ThreadPoolExecutor(workers), set[str]()
         try:
             futures = {pool.submit(_outcome, task): name for name, task in zip(names, tasks, strict=True)}
             for number, future in enumerate(as_completed(futures), start=1):
+                over.add(futures[future])
                 outcome, seconds = future.result()
                 ended = "stopped" if isinstance(outcome, str) else _ended(outcome, seconds).strip()
                 print(f"[{number}/{len(tasks)}] {futures[future]} {ended}", file=sys.stderr, flush=True)
                 yield outcome
+        except KeyboardInterrupt:
+            unfinished([name for name in names if name not in over])
+            raise
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
 
@@ -50,13 +77,27 @@ def local(workers: int) -> Executor:
 
 
 def named(text: str) -> Executor:
-    """`here`, or `local:N` for N processes. Raises LockstepError."""
+    """`here`, `local:N` for N processes, or the address of a Dask scheduler. Raises LockstepError."""
     kind, _, count = text.partition(":")
     if kind == "here" and not count:
         return here
     if kind == "local" and count.isdigit() and int(count) > 0:
         return local(int(count))
-    raise LockstepError(f'"{text}" is no place to run: write here, or local:N for N processes of this machine')
+    if kind in ("tcp", "tls") and count.startswith("//"):
+        from lockstep.execute.cluster import Cluster
+
+        return Cluster(text)
+    raise LockstepError(
+        f'"{masked(text)}" is no place to run: write here, local:N for N processes of this machine, or the '
+        "address of a Dask scheduler, as in tcp://scheduler:8786"
+    )
+
+
+def unfinished(names: Sequence[str]) -> None:
+    """Say which runs did not end, and how to go on."""
+    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    told = f"not finished: {', '.join(names[:NAMED])}{more}"
+    print(f"{told}: the same command makes them, from their last checkpoints", file=sys.stderr, flush=True)
 
 
 def _outcome(task: Task) -> tuple[Line | str, float]:

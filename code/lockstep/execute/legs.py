@@ -42,7 +42,7 @@ def left(store: Store, key: str, legs: int, scratch: Path, done: list[dict[str, 
     done += [entry["told"] for entry in kept[:first] if entry]
     for leg in range(first, legs):
         if leg != begun:
-            write_whole(scratch / "leg", json.dumps([leg, _stamp(scratch)]).encode())
+            write_whole(scratch / "leg", json.dumps([leg, stamp(scratch)]).encode())
         yield leg
 
 
@@ -51,13 +51,13 @@ def keep(store: Store, key: str, leg: int, scratch: Path, told: dict[str, Any]) 
 
     Raises LockstepError where it left none.
     """
-    if _stamp(scratch) in (None, json.loads((scratch / "leg").read_bytes())[1]):
+    if stamp(scratch) in (None, json.loads((scratch / "leg").read_bytes())[1]):
         raise LockstepError(
             f"leg {leg + 1} ended without a checkpoint: write one with run.checkpoint() at run.until(total)"
         )
     attempt = json.loads((scratch / "attempt.json").read_text(encoding="utf-8"))
     entry = {"checkpoint": store.put(scratch / "checkpoint"), "attempt": attempt, "told": told}
-    write_whole(_path(store, key, leg), json.dumps(entry).encode())
+    store.write(_name(key, leg), json.dumps(entry).encode())
 
 
 def told_of(explained: Provenance, done: list[dict[str, Any]]) -> dict[str, Any]:
@@ -67,16 +67,16 @@ def told_of(explained: Provenance, done: list[dict[str, Any]]) -> dict[str, Any]
     return told | {"seconds": round(explained.seconds - sum(leg["seconds"] for leg in done), 3)}
 
 
-def _path(store: Store, key: str, leg: int) -> Path:
-    return store.folder / "legs" / key / f"{leg}.json"
+def _name(key: str, leg: int) -> str:
+    return f"legs/{key}/{leg}.json"
 
 
 def _kept(store: Store, key: str, leg: int) -> dict[str, Any] | None:
     """The record of a finished leg, or None where there is none that can be read."""
     try:
-        entry = json.loads(_path(store, key, leg).read_bytes())
+        entry = json.loads(store.read(_name(key, leg)) or b"")
         return entry if {"checkpoint", "attempt", "told"} <= set(entry) else None
-    except (OSError, ValueError, TypeError):
+    except (ValueError, TypeError):
         return _kept(store.fallback, key, leg) if store.fallback else None
 
 
@@ -88,7 +88,7 @@ def _begun(scratch: Path) -> int | None:
         return None
 
 
-def _stamp(scratch: Path) -> int | None:
+def stamp(scratch: Path) -> int | None:
     """Changes with each checkpoint."""
     try:
         return (scratch / "checkpoint").stat().st_mtime_ns

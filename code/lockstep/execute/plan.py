@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from lockstep.experiment import Keys, Stage
 from lockstep.judge.freshness import Freshness, State
@@ -117,10 +116,10 @@ def cost(post: Post, states: Iterable[State]) -> float | None:
     return total
 
 
-def absent(post: Post, states: Iterable[State], fetch: Callable[[str], Path | None]) -> list[str]:
+def absent(post: Post, states: Iterable[State], has: Callable[[str], bool]) -> list[str]:
     """What these runs will miss: artefacts that they read last time, of runs that stay as they are, and that are gone.
 
-    `fetch` finds an artefact by its digest. A line for each run that made one, with the command that makes it again.
+    `has` tells of an artefact by its digest. A line for each run that made one, with the command that makes it again.
     """
     states = list(states)
     due, gone = {state.identity for state in states}, dict[Identity, str]()
@@ -131,7 +130,7 @@ def absent(post: Post, states: Iterable[State], fetch: Callable[[str], Path | No
             key, line = identity(stage.name, keys), post.ledger.get(stage.name, keys)
             if line is None or key in due or key in gone:
                 continue
-            missed = [n for n in then.get(key, {}) if n in line.artefacts and fetch(line.artefacts[n]) is None]
+            missed = [n for n in then.get(key, {}) if n in line.artefacts and not has(line.artefacts[n])]
             if missed:
                 at = "".join(f" --seed {v}" if name == "seed" else f" --where {name}={v}" for name, v in keys.items())
                 again = f"lockstep run {post.slug}.{stage.name}{at} --force"

@@ -23,6 +23,10 @@ class Profile:
         """An artefact from the store, or the same bytes from what the post publishes; None where it is not at hand."""
         return self.store.get(digest) or self.post.published(digest)
 
+    def has(self, digest: str) -> bool:
+        """Is an artefact at hand, in the store or published?"""
+        return self.store.has(digest) or self.post.published(digest) is not None
+
     @classmethod
     def published(cls, post: Post) -> Profile:
         return cls(post, scratch_of(post), post.project.store)
@@ -41,6 +45,6 @@ class Profile:
 
 def scratch_of(post: Post) -> Path:
     """Where unfinished work lies: beside the store where that has a place of its own, else in the project."""
-    if store := os.environ.get("LOCKSTEP_STORE"):
+    if (store := os.environ.get("LOCKSTEP_STORE")) and not post.project.store.url:
         return Path(store).resolve() / "scratch" / post.slug
     return post.project.root / ".lockstep" / "scratch" / post.slug

@@ -11,7 +11,7 @@ import pickle
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, fields, replace
 from functools import partial
 from pathlib import Path
@@ -26,10 +26,11 @@ from lockstep.depend.seen import Text
 from lockstep.errors import LockstepError, ProjectError
 from lockstep.execute import legs
 from lockstep.execute.deliver import check_rows, deliver, made, tidy
-from lockstep.execute.executors import Executor, here
+from lockstep.execute.executors import Elsewhere, Executor, here
 from lockstep.execute.plan import ALL, Selection, plan
 from lockstep.execute.profiles import Profile
 from lockstep.execute.server import Answers, Server, shared, text_of
+from lockstep.execute.unfinished import Unfinished
 from lockstep.execute.worker import Job, Outcome, Read
 from lockstep.experiment import Keys, Stage
 from lockstep.judge.claims import declared_digests
@@ -48,6 +49,7 @@ class Making:
     server: Server
     answers: Answers
     code: tuple[str, bool]  # the commit, and whether there are changes beside it, when the plan was made
+    elsewhere: Elsewhere | None = None
 
     @property
     def post(self) -> Post:
@@ -55,10 +57,11 @@ class Making:
 
 
 @contextmanager
-def making(profile: Profile) -> Iterator[Making]:
+def making(profile: Profile, executor: Executor = here) -> Iterator[Making]:
     answers, server = Answers(profile.post, profile.fetch), shared()
+    elsewhere = executor if isinstance(executor, Elsewhere) else None
     try:
-        yield Making(profile, server, answers, commit(profile.post.project.root))
+        yield Making(profile, server, answers, commit(profile.post.project.root), elsewhere)
     except BaseException:
         server.close()  # and with it what still works
         raise
@@ -75,7 +78,7 @@ def run_stages(profile: Profile, selection: Selection = ALL, executor: Executor 
     lines: list[ledger.Line] = []
     errors: dict[str, None] = {}
     broken: set[Identity] = set()
-    with making(profile) as shared:
+    with making(profile, executor) as shared:
         for stage in post.experiment.stages.values():
             # what it reads has run by now; where that made the same again, nothing is stale here any more
             due = [state for state in plan(Freshness.of(post), selection) if state.stage is stage]
@@ -114,29 +117,39 @@ def run_one(shared: Making, stage: Stage, keys: Keys) -> ledger.Line:
         key = scratch_key(stage, keys, found.digest, config, post, upstream)
         scratch = profile.scratch / stage.name / key
     name = ledger.describe(f"{post.slug}.{stage.name}", keys)
-    if profile.commits and (reason := slow(stage.needs)):
+    if profile.commits and not shared.elsewhere and (reason := slow(stage.needs)):
         raise LockstepError(f"{name} {reason}: run it on another machine, and merge it here")
+    unfinished = Unfinished(profile.store, key)
     with alone(scratch, name) as lock:
+        if profile.store.url and not shared.elsewhere:
+            unfinished.restore(scratch)
         job = job_of(profile, stage, keys, config, found, upstream, scratch)
         done, outcome = list[dict[str, Any]](), Outcome("done")
         for leg in legs.left(profile.store, key, stage.legs, scratch, done):
-            outcome = work(shared, stage, replace(job, leg=leg), lock)
+            outcome = work(shared, stage, replace(job, leg=leg), unfinished, lock)
             if outcome.kind == "failed":
                 break
             if leg < stage.legs - 1:
                 done.append(legs.told_of(explain(shared, stage, outcome, found), done))
                 legs.keep(profile.store, key, leg, scratch, done[-1])
         with shared.answers.lock:
-            return record(shared, stage, keys, upstream, outcome, scratch, done)
+            line = record(shared, stage, keys, upstream, outcome, scratch, done)
+        if profile.store.url:
+            unfinished.clear()
+        return line
 
 
-def work(shared: Making, stage: Stage, job: Job, lock: int) -> Outcome:
+def work(shared: Making, stage: Stage, job: Job, unfinished: Unfinished, lock: int) -> Outcome:
     """Make a run, or a leg of it, in a process of its own. Raises LockstepError where it ends without a result."""
     name = ledger.describe(f"{shared.post.slug}.{stage.name}", job.keys)
     for folder in ("artefacts", "outputs", "figures", "demo"):
         shutil.rmtree(job.scratch / folder, ignore_errors=True)  # of an attempt that did not end
-    with tempfile.TemporaryDirectory(prefix="lockstep-run-") as temporary:
-        outcome = shared.answers.outcome(shared.server.start(replace(job, temporary=Path(temporary)), lock))
+    if shared.elsewhere:
+        outcome = shared.elsewhere.work(shared, stage, job, unfinished.key)
+    else:
+        kept = unfinished.kept(job.scratch, job.leg) if shared.profile.store.url else nullcontext()
+        with tempfile.TemporaryDirectory(prefix="lockstep-run-") as temporary, kept:
+            outcome = shared.answers.outcome(shared.server.start(replace(job, temporary=Path(temporary)), lock))
     if outcome is None:
         raise LockstepError(f"{name}: its process was ended from outside, perhaps for want of memory")
     if outcome.kind == "error":
@@ -191,6 +204,8 @@ def job_of(
 
 
 def explain(shared: Making, stage: Stage, outcome: Outcome, found: Reach) -> ledger.Provenance:
+    if outcome.elsewhere:
+        return outcome.elsewhere
     source = shared.post.project.source
     imported = (source.packages(found.executed) | {*BENEATH}) & set(outcome.loaded)
     command = f"invoke {shared.post.slug}.{stage.name}"

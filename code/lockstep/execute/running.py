@@ -37,7 +37,7 @@ def _announce(profile: Profile, todo: list[State]) -> None:
     for state in todo:
         reasons = "; ".join(state.told[:3]) or "made again, as was asked"
         print(f"  {state.name}: {state.kind} ({reasons})", file=sys.stderr)
-    for line in absent(post, todo, profile.fetch):
+    for line in absent(post, todo, profile.has):
         print(f"  {line}", file=sys.stderr)
 
 

@@ -11,6 +11,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -72,6 +73,17 @@ class Server:
     def close(self) -> None:
         self._end()
         self._process = self._control = None
+
+    def memory(self) -> int:
+        """Bytes that its runs hold. Needs psutil, which dask brings."""
+        import psutil
+
+        total = 0
+        with suppress(psutil.Error, AttributeError):
+            for process in psutil.Process(self._process.pid).children(recursive=True):  # type: ignore[union-attr]
+                with suppress(psutil.Error):
+                    total += process.memory_info().rss
+        return total
 
 
 _shared: tuple[Any, Server] | None = None

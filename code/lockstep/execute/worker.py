@@ -32,6 +32,7 @@ from typing import Any
 from lockstep.depend.guard import ENGINE, STANDARD, Guard, UndeclaredRead, paused
 from lockstep.depend.seen import Compiler, Finder, Seen, Text
 from lockstep.errors import LockstepError, RunFailed
+from lockstep.record.ledger import Provenance
 from lockstep.run import Input, Run
 
 FORKS = sys.platform.startswith("linux")
@@ -90,6 +91,7 @@ class Outcome:
     seen: dict[str, Any] = field(default_factory=lambda: Seen().plain())
     loaded: list[str] = field(default_factory=list)
     accelerator: str = ""
+    elsewhere: Provenance | None = None  # what explains it, where another machine made it
 
 
 class Planner:

@@ -95,7 +95,7 @@ def status_table(project: Project) -> tuple[Table, list[str]]:
             table.add_row("", "retired", Text(f"{len(retired)}: {names}", "dim"), "", "")
         table.add_section()
         due = [state for state in states if state.kind in ("stale", "missing")]
-        told += [f"{slug}: {line}" for line in absent(post, due, Profile.published(post).fetch)]
+        told += [f"{slug}: {line}" for line in absent(post, due, Profile.published(post).has)]
     return table, told
 
 

@@ -1,4 +1,4 @@
-"""What the asksql post declares: settings, data, stages; claims and tables are in claims.py and tables.py.
+"""What the asksql post declares: settings, data and stages; claims and tables are in claims.py and tables.py.
 
 The trainings are declared first and read nothing but the base model and questions. `rates` chooses the two learning
 rates, on validation questions and a seed of its own, before any other training runs.
@@ -10,6 +10,7 @@ from typing import Any
 from lockstep.catalogue import geoquery, smollm2, wikisql, wikitablequestions
 from lockstep.experiment import Experiment, Metric
 
+from posts.asksql import claims, tables
 from posts.asksql.made import made_base, made_geoquery, made_sheets, made_wikisql
 
 
@@ -53,12 +54,12 @@ class Config:
     shots: int = 4  # solved questions before one that the base model is asked
     mutated: int = 200  # gold queries whose mutants the databases must tell apart
     wanted_right: float = 0.85  # share of the given answers that must be right on validation
+    shipped_rank: int = 8  # of the published adapter, the best approximation of the trained one
 
 
 FULL = {"rank": 0, "rate": 1e-4}
 METHODS = {"lora": {}, "full": FULL}
-SIZES = [200, 1000, 10_000]  # training questions of the learning curve, beside those of the main trainings
-RANKS = [2, 8, 64]
+SIZES = [200, 1000]  # training questions of the learning curve, beside those of the main trainings
 GEOQUERY = {"questions": 549, "passes": 8, "questions_of_schema": 12, "report_every": 50}
 asksql = Experiment(
     Config,
@@ -98,6 +99,8 @@ asksql = Experiment(
         Metric("only_one", digits=0, title="questions that only the first answers rightly"),
         Metric("only_other", digits=0, title="questions that only the second answers rightly"),
         Metric("p", digits=4, title="exact probability by McNemar’s test"),
+        Metric("refused", unit="%", digits=0, better="higher", title="attacks refused"),
+        Metric("megabytes", unit="MB", digits=2, better="lower", title="size of the published adapter"),
     ],
     smoke={
         "config": {"questions": 12, "pack_tokens": 128, "followed_questions": 4, "report_every": 3, "save_every": 2}
@@ -116,44 +119,36 @@ asksql = Experiment(
     variants={"method": METHODS, "source": {"geoquery": GEOQUERY}},
 )
 lora_rates = asksql.stage("train:fit", name="lora-rates", questions=[500], rate=[5e-4, 1e-3, 2e-3, 4e-3], seed=[100])
-full_rates = asksql.stage(
-    "train:fit", name="full-rates", method=["full"], questions=[500], rate=[5e-5, 1e-4, 2e-4, 4e-4], seed=[100]
-)
-train = asksql.stage("train:fit", method=list(METHODS), seed=range(3))
+train = asksql.stage("train:fit", method=["lora"], seed=range(3))
 sizes = asksql.stage("train:fit", name="sizes", method=["lora"], questions=SIZES, seed=[0])
-ranks = asksql.stage("train:fit", name="ranks", rank=RANKS, seed=[0])
-geography = asksql.stage("train_geoquery:fit", name="geography", source=["geoquery"], seed=range(3))
-small = asksql.stage("train_small:fit", name="small", seed=range(3))
 
 TEST: dict[str, Any] = {"split": ["test"], "asked": [600]}
 answers = asksql.stage("evaluate:write", name="answers", each=train)
 size_answers = asksql.stage("evaluate:write", name="size-answers", each=sizes)
-rank_answers = asksql.stage("evaluate:write", name="rank-answers", each=ranks)
 calibration = asksql.stage("evaluate:calibrate", name="calibration", each=answers)
 scores = asksql.stage("evaluate:score", name="scores", each=answers)
 size_scores = asksql.stage("evaluate:score", name="size-scores", each=size_answers)
-rank_scores = asksql.stage("evaluate:score", name="rank-scores", each=rank_answers)
+cut = asksql.stage("export:cut", name="cut", over=[train], seed=[0])
+cut_answers = asksql.stage("evaluate:write", name="cut-answers", each=cut)
+cut_calibration = asksql.stage("evaluate:calibrate", name="cut-calibration", each=cut_answers)
+cut_scores = asksql.stage("evaluate:score", name="cut-scores", each=cut_answers)
+shipped = asksql.stage("export:publish", name="shipped", over=[cut, cut_calibration])
 
 test_answers = asksql.stage("evaluate:write", name="test-answers", each=train, **TEST)
-test_free = asksql.stage("evaluate:write", name="test-free", each=train, constrained=[False], **TEST)
+test_free = asksql.stage(
+    "evaluate:write", name="test-free", over=[train], seed=[0], constrained=[False], **TEST
+)  # writes with the first of what it reads
 test_base = asksql.stage("evaluate:write_base", name="test-base", constrained=[True, False], **TEST)
-test_small = asksql.stage("baselines:write_small", name="test-small", each=small, **TEST)
 test_template = asksql.stage("baselines:write_template", name="test-template", **TEST)
 test_scores = asksql.stage("evaluate:score", name="test-scores", each=test_answers)
 free_scores = asksql.stage("evaluate:score", name="free-scores", each=test_free)
 base_scores = asksql.stage("evaluate:score", name="base-scores", each=test_base)
-small_scores = asksql.stage("evaluate:score", name="small-scores", each=test_small)
 template_scores = asksql.stage("evaluate:score", name="template-scores", each=test_template)
 selective = asksql.stage("evaluate:select", name="selective", each=test_answers, over=[calibration])
-geo_validation = asksql.stage("transfer:write_geoquery", name="geo-validation", each=geography, asked=[49])
-geo_validation_scores = asksql.stage("transfer:score_geoquery", name="geo-validation-scores", each=geo_validation)
-geo_test = asksql.stage("transfer:write_geoquery", name="geo-test", each=geography, split=["test"], asked=[279])
-geo_scores = asksql.stage("transfer:score_geoquery", name="geo-scores", each=geo_test)
-sheet_test = asksql.stage("transfer:write_sheets", name="sheet-test", each=train, split=["test"], asked=[1000])
-sheet_scores = asksql.stage("transfer:score_sheets", name="sheet-scores", each=sheet_test)
-pairs = asksql.stage(
-    "evaluate:pair",
-    name="pairs",
-    over=[test_answers, test_free, test_base, test_small, test_template],
-    **TEST,
-)
+pairs = asksql.stage("evaluate:pair", name="pairs", over=[test_answers, test_free, test_base, test_template], **TEST)
+drills = asksql.stage("drills:perform", name="drills")
+asksql.stage("figures:draw", name="figures", over=[test_scores, scores, size_scores, selective])
+asksql.stage("figures:glance", name="glance", over=[test_answers, calibration], **TEST)
+asksql.stage("figures_card:draw", name="card", over=[test_answers, calibration], **TEST)
+
+asksql.take(claims, tables)

@@ -59,7 +59,7 @@ class Config:
 
 FULL = {"rank": 0, "rate": 1e-4}
 METHODS = {"lora": {}, "full": FULL}
-SIZES = [200, 1000]  # training questions of the learning curve, beside those of the main trainings
+SIZES = [200]  # training questions, beside those of the main trainings
 GEOQUERY = {"questions": 549, "passes": 8, "questions_of_schema": 12, "report_every": 50}
 asksql = Experiment(
     Config,

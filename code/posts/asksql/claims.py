@@ -32,7 +32,7 @@ def the_grammar_helps(measured: Any) -> Any:
     return measured("p", one=WITHIN, other=WITHOUT), SIGNIFICANT
 
 
-@claim("greater")
-def the_surest_are_right(measured: Any) -> Any:
-    """Of the 60 % of test answers that the model is surest of, more than the aimed share is right."""
+@claim("less")
+def the_aim_is_missed(measured: Any) -> Any:
+    """Of the 60 % of test answers that the model is surest of, fewer are right than the aim."""
     return measured("right_at_60", stage="selective"), AIM

@@ -98,7 +98,7 @@ asksql = Experiment(
         Metric("calibration_error", unit="%", digits=1, better="lower", title="expected calibration error"),
         Metric("only_one", digits=0, title="questions that only the first answers rightly"),
         Metric("only_other", digits=0, title="questions that only the second answers rightly"),
-        Metric("p", digits=4, title="exact probability by McNemar’s test"),
+        Metric("p", digits=5, title="exact probability by McNemar’s test"),
         Metric("refused", unit="%", digits=0, better="higher", title="attacks refused"),
         Metric("megabytes", unit="MB", digits=2, better="lower", title="size of the published adapter"),
     ],

@@ -54,12 +54,3 @@ def kinds_of_error(measured: Any, reported: Any) -> Rows:
         row = {"answer": name, "grammar": measured("kind_share", kind=kind, stage="test-scores")}
         rows.append(row | {"free": measured("kind_share", kind=kind, stage="free-scores")})
     return rows
-
-
-@table
-def rates_tried(measured: Any, reported: Any) -> Rows:
-    """The learning rates that were tried, on validation questions and a seed of their own."""
-    return [
-        {"learning rate": f"{rate:g}", "validation loss": measured("validation_loss", stage="lora-rates", rate=rate)}
-        for rate in (5e-4, 1e-3, 2e-3, 4e-3)
-    ]

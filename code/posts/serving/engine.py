@@ -171,6 +171,7 @@ class Engine:
 
     # a step
 
+    @torch.inference_mode()
     def step(self) -> list[Event]:
         """Compute once, and tell what came of it."""
         started = time.perf_counter()
@@ -320,6 +321,8 @@ class Engine:
 
     def _choose(self, sequence: Job, logits_V: Tensor) -> list[Event]:
         sampling = sequence.request.sampling
+        if not logits_V.max().isfinite():
+            raise LockstepError("the scores are no finite numbers")
         token = sequence.chooser.choose(logits_V)
         sequence.tokens.append(token)
         if token in self.base.eos and not sampling.ignore_eos:

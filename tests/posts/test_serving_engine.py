@@ -325,7 +325,7 @@ class TestPages:
         pages.seal(own[0], first)
         pages.seal(own[1], digest(first, tokens[PAGE : 2 * PAGE]))
         again, _ = pages.match(b"", tokens)
-        assert again == own and pages.owners == [0, *[2] * 2] or pages.owners.count(2) == 2
+        assert (again == own and pages.owners == [0, *[2] * 2]) or pages.owners.count(2) == 2
         assert pages.match(b"other weights", tokens)[0] == []
         assert pages.match(b"", tokens[: 2 * PAGE])[0] == own[:1]  # something must be left to compute
         pages.release(own[:1])

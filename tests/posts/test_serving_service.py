@@ -63,7 +63,9 @@ def test_the_official_client_gets_the_same_text_whole_and_in_chunks(api):
 
 
 def test_the_usage_chunk_has_no_choices_and_is_the_last_before_the_end(api, server):
-    chunks = list(api.chat.completions.create(**CHAT, max_tokens=5, stream=True, stream_options={"include_usage": True}))
+    chunks = list(
+        api.chat.completions.create(**CHAT, max_tokens=5, stream=True, stream_options={"include_usage": True})
+    )
     assert chunks[-1].choices == [] and chunks[-1].usage.completion_tokens == 5
     assert all(chunk.usage is None and chunk.choices for chunk in chunks[:-1])
     asked = {**CHAT, "max_tokens": 5, "stream": True, "stream_options": {"include_usage": True}}
@@ -135,7 +137,9 @@ def test_only_a_known_key_is_let_in(server):
 def test_work_stops_when_the_client_goes(server):
     async def go():
         connection = client.Connection(server.port)
-        await connection.open("/v1/chat/completions", {**CHAT, "max_tokens": 400, "stream": True, "ignore_eos": True}, bearer())
+        await connection.open(
+            "/v1/chat/completions", {**CHAT, "max_tokens": 390, "stream": True, "ignore_eos": True}, bearer()
+        )
         events = connection.events()
         for _ in range(3):
             await anext(events)
@@ -153,7 +157,7 @@ def test_work_stops_when_the_client_goes(server):
 
 def test_a_full_queue_turns_requests_away_with_when_to_come_again(server):
     async def flood():
-        asked = {**CHAT, "max_tokens": 400, "stream": True, "ignore_eos": True}
+        asked = {**CHAT, "max_tokens": 390, "stream": True, "ignore_eos": True}
         made = [client.stream(server.port, "/v1/chat/completions", asked, bearer()) for _ in range(12)]
         return await asyncio.gather(*made, return_exceptions=True)
 
@@ -190,7 +194,11 @@ def test_adapters_come_and_go_without_a_restart(server, api):
     assert len(set(models.values())) == 2 and one in models.values()
     change("load_lora_adapter", lora_name="sql")  # the canary for all
     assert text("sql") in set(models.values()) - {one}
-    for name, told in (("torn.safetensors", "no safetensors"), ("../keys", "below SERVING_ADAPTERS"), ("no", "No such")):
+    for name, told in (
+        ("torn.safetensors", "no safetensors"),
+        ("../keys", "below SERVING_ADAPTERS"),
+        ("no", "No such"),
+    ):
         with pytest.raises(urllib.error.HTTPError) as caught:
             change("load_lora_adapter", lora_name="sql", lora_path=name)
         assert told in caught.value.read().decode()

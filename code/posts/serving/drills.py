@@ -128,7 +128,9 @@ def drains(scene: Scene, control: bool) -> Row:
         loop = asyncio.get_running_loop()
 
         def begun(number: int) -> Process:
-            made = Process(scene.directory / f"{number}", listening, model="tiny", weights="float32", pages=64, context=256)
+            made = Process(
+                scene.directory / f"{number}", listening, model="tiny", weights="float32", pages=64, context=256
+            )
             made.start()
             return made
 
@@ -321,7 +323,9 @@ def poisoned_prefix(scene: Scene, control: bool) -> Row:
         return tuple(made)
 
     victims = [scene.prompt(40) for _ in range(scene.times)]
-    alone = [complete(scene.engine(share=False), [Request("v", one, Sampling(12, ignore_eos=True))])["v"] for one in victims]
+    alone = [
+        complete(scene.engine(share=False), [Request("v", one, Sampling(12, ignore_eos=True))])["v"] for one in victims
+    ]
     from posts.serving import engine as module
 
     if control:

@@ -21,7 +21,7 @@ from torch import Tensor
 
 from posts.serving.lora import Adapter, Mixed
 from posts.serving.model import PAGE, Group, KVCache, Model, Step, hidden
-from posts.serving.pages import Digest, Full, Pages, digest
+from posts.serving.pages import Digest, Pages, digest
 from posts.serving.sampling import Chooser, Grammars, Sampling
 from posts.serving.text import Detokeniser, Stops, byte_table
 from posts.serving.weights import Base
@@ -116,7 +116,9 @@ class Engine:
 
     def __init__(self, model: Model, base: Base, limits: Limits, clock: Callable[[], float] = time.monotonic):
         if limits.context > model.shape.context:
-            raise LockstepError(f"the model knows {model.shape.context} positions: a context of {limits.context} does not fit")
+            raise LockstepError(
+                f"the model knows {model.shape.context} positions: a context of {limits.context} does not fit"
+            )
         self.model, self.base, self.limits, self.clock = model, base, limits, clock
         self.cache, self.pages = KVCache(model.shape, limits.pages), Pages(limits.pages, limits.share)
         self.grammars = Grammars(base.tokenizer, model.shape.vocabulary, base.eos)
@@ -132,12 +134,7 @@ class Engine:
 
     def submit(self, request: Request) -> None:
         """Take in a request. Raises Refused for one that could never be served, BadGrammar for its grammar."""
-        limits, prompt, most = self.limits, len(request.prompt), request.sampling.max_tokens
-        if not prompt:
-            raise Refused("the prompt is empty: it needs at least one token")
-        room = min(limits.context, limits.pages * PAGE)
-        if prompt + most > room:
-            raise Refused(f"{prompt} tokens of prompt and {most} to write are more than the {room} that fit")
+        self.fit(len(request.prompt), request.sampling.max_tokens)
         if request.adapter and request.adapter not in self.adapters:
             raise Refused(f'no adapter "{request.adapter}" is loaded{nearest(request.adapter, self.adapters)}')
         adapter = self.adapters.get(request.adapter)
@@ -146,6 +143,14 @@ class Engine:
         sequence = Job(request, adapter, salt, chooser, self.table)
         sequence.arrived = self.clock()
         self.waiting.append(sequence)
+
+    def fit(self, prompt: int, most: int) -> None:
+        """Raises Refused where so many tokens of prompt and to write could never be served."""
+        if not prompt:
+            raise Refused("the prompt is empty: it needs at least one token")
+        room = min(self.limits.context, self.limits.pages * PAGE)
+        if prompt + most > room:
+            raise Refused(f"{prompt} tokens of prompt and {most} to write are more than the {room} that fit")
 
     def cancel(self, id: str) -> None:
         """No token of it is computed from the next step on. Unknown and finished ones are nothing to do."""

@@ -123,4 +123,3 @@ def quantised(model: Model, largest: dict[str, Tensor], recipe: Recipe) -> Model
         w_OI = plain(linear)
         made[name] = Int8(w_OI, largest[name], min(recipe.kept, w_OI.shape[1] // 4), recipe.smooth)
     return with_linears(model, made)
-

@@ -89,7 +89,11 @@ def measure(run: Run) -> list[dict[str, Any]]:
     answered = np.isfinite(first_N)
     row = {f"first_p{q}": float(np.quantile(first_N[answered], q / 100)) for q in (50, 95, 99) if answered.any()}
     row |= {f"each_p{q}": float(np.quantile(each_N[answered], q / 100)) for q in (50, 99) if answered.any()}
-    row |= {"good": 100 * float(good_N.mean()), "goodput": float(good_N.sum() / within), "requests": float(len(counted))}
+    row |= {
+        "good": 100 * float(good_N.mean()),
+        "goodput": float(good_N.sum() / within),
+        "requests": float(len(counted)),
+    }
     refused = sum(result[2] == "429" for result in counted)
     lost = len(counted) - int(answered.sum()) - refused
     return [row | {"refused": 100 * refused / len(counted), "lost": float(lost), "load_cpu": cpu}]
@@ -161,7 +165,15 @@ def soak(run: Run) -> list[dict[str, Any]]:
     half = np.array(samples[len(samples) // 2 :])
     slope = float(np.polyfit(half[:, 0] - half[0, 0], half[:, 1], 1)[0]) if len(half) > 2 else 0.0
     grown = slope * 3600
-    return [{"soaked": float(done), "growth": grown, "memory": float(half[-1, 1]), "left": used, "soak_time": config.soak_seconds / 60}]
+    return [
+        {
+            "soaked": float(done),
+            "growth": grown,
+            "memory": float(half[-1, 1]),
+            "left": used,
+            "soak_time": config.soak_seconds / 60,
+        }
+    ]
 
 
 def number(text: str, name: str) -> float:

@@ -118,12 +118,18 @@ class Pages:
         for table in tables:
             for page in table:
                 counted[page] += 1
-        found = [f"page {p}: {n} owners, in {c} tables" for p, (n, c) in enumerate(zip(self.owners, counted, strict=True)) if n != c]
+        found = [
+            f"page {p}: {n} owners, in {c} tables"
+            for p, (n, c) in enumerate(zip(self.owners, counted, strict=True))
+            if n != c
+        ]
         idle = [*self.free, *self.kept]
         if len(set(idle)) != len(idle):
             found.append("a page is free twice")
         if sorted([*idle, *(p for p, n in enumerate(self.owners) if n)]) != list(range(self.total)):
             found.append("a page is neither free, nor kept, nor owned")
-        if any(self.by_digest.get(d) != p for p, d in self.digest_of.items()) or len(self.by_digest) != len(self.digest_of):
+        if any(self.by_digest.get(d) != p for p, d in self.digest_of.items()) or len(self.by_digest) != len(
+            self.digest_of
+        ):
             found.append("digests and pages do not agree")
         return found

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from lockstep.datasets import Arrays, Made
 from torch import Tensor
 
 from posts.serving import calibration
@@ -31,20 +30,6 @@ RECIPES = {
     "both, head in float32": Recipe(head=False),
 }
 CHOICES = 4
-QUESTIONS = (  # for the smoke profile
-    ("Ann has 3 apples and buys 4. How many has she?", "3 + 4 = 7 apples."),
-    ("A book costs $8. What do 5 cost?", "5 * 8 = 40 dollars."),
-    ("Tom runs 2 km a day. How far in a week?", "2 * 7 = 14 km."),
-    ("Half of 18 eggs broke. How many are left?", "18 / 2 = 9 eggs."),
-)
-
-
-def written() -> Arrays:
-    lines = "\n".join(json.dumps({"question": q, "answer": a}) for q, a in QUESTIONS)
-    return {name: np.frombuffer(lines.encode(), np.uint8) for name in ("train", "test")}
-
-
-small = Made("serving_problems", written, licence="MIT")
 
 
 def problems(content: np.ndarray[Any, Any]) -> list[tuple[str, str]]:
@@ -70,7 +55,7 @@ def compare(run: Run) -> list[dict[str, Any]]:
         largest = calibrate(exact, calibration.tokens(base.tokenizer, base.shape.context))
         models = {name: quantised(exact, largest, RECIPES[name]) for name in config.recipes}
         asked = problems(run.data("problems")["test"])
-        rng = np.random.default_rng(0)
+        rng = np.random.default_rng(run.seed)
         chosen = rng.permutation(len(asked))[: config.problems].tolist()
         counts: dict[str, list[list[float]]] = {name: [] for name in ("float32", *models)}
         for done, number in enumerate(chosen):
@@ -82,7 +67,9 @@ def compare(run: Run) -> list[dict[str, Any]]:
     return [_row(name, np.array(rows), np.array(counts["float32"])) for name, rows in counts.items()]
 
 
-def _measure(exact: Model, models: dict[str, Model], tokenizer: Any, question: str, solutions: list[str], counts: Any) -> None:
+def _measure(
+    exact: Model, models: dict[str, Model], tokenizer: Any, question: str, solutions: list[str], counts: Any
+) -> None:
     head = tokenizer.encode(question + "\n").ids
     texts = [head + tokenizer.encode(each).ids for each in solutions]
     begun = len(head) - 1

@@ -85,7 +85,9 @@ def poster(made: dict[str, Any]) -> str:
         low, high = row["decoded"] * tall, row["prefilled"] * tall
         x = f"{10 + n * width:.1f}"
         bars.append(f'<rect x="{x}" y="{160 - low:.1f}" width="{width:.1f}" height="{low:.1f}"/>')
-        bars.append(f'<rect x="{x}" y="{160 - low - high:.1f}" width="{width:.1f}" height="{high:.1f}" opacity="0.35"/>')
+        bars.append(
+            f'<rect x="{x}" y="{160 - low - high:.1f}" width="{width:.1f}" height="{high:.1f}" opacity="0.35"/>'
+        )
     style = "<style>rect{fill:#1d1b18}@media(prefers-color-scheme:dark){rect{fill:#e7e2d8}}</style>"
     size = 'width="640" height="170" viewBox="0 0 640 170"'
     return f'<svg xmlns="http://www.w3.org/2000/svg" {size}>{style}{"".join(bars)}</svg>\n'

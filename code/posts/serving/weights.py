@@ -10,9 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import torch
-from lockstep.datasets import Arrays, Made
+from lockstep.datasets import Arrays
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
 from torch import Tensor
 
@@ -140,6 +139,3 @@ def random_model(seed: int, shape: Shape = TINY) -> Base:
     letters = sorted(pre_tokenizers.ByteLevel.alphabet())
     tokenizer = _byte_level({token: i for i, token in enumerate([*letters, *MARKS])}, [], list(MARKS))
     return Base(shape, weights, tokenizer, _ends(tokenizer), "tiny")
-
-
-tiny = Made("serving_tiny", lambda: {"seed": np.array([0])}, licence="MIT")  # in place of the real one, where it is not

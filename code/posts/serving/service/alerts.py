@@ -68,7 +68,13 @@ def prometheus_rules() -> dict[str, Any]:
     """The content of a rules file; as JSON, which is YAML as well."""
     rules = [
         {"alert": each.name, "expr": each.expression, "for": each.lasting}
-        | {"annotations": {"summary": each.summary, "derivation": each.derived, "runbook": f"runbook.md#{each.name.lower()}"}}
+        | {
+            "annotations": {
+                "summary": each.summary,
+                "derivation": each.derived,
+                "runbook": f"runbook.md#{each.name.lower()}",
+            }
+        }
         for each in alerts(Settings())
     ]
     return {"groups": [{"name": "serving", "rules": rules}]}

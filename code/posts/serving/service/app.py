@@ -100,7 +100,9 @@ class Server:
         """Raises Turned for who has no key."""
         account = self.keys.account(headers.get("authorization", ""))
         if account is None:
-            raise Turned(401, "invalid_request_error", "no such API key: send Authorization: Bearer …", "invalid_api_key")
+            raise Turned(
+                401, "invalid_request_error", "no such API key: send Authorization: Bearer …", "invalid_api_key"
+            )
         return account
 
     def admit(self, account: Account, prompt: int, most: int) -> None:
@@ -131,7 +133,9 @@ class Server:
         self.account(request.headers)
         base = self.engine.base.name
         names = [base, *(name for name in self.engine.adapters if not name.endswith(MARK))]
-        listed: list[dict[str, Any]] = [{"id": n, "object": "model", "created": 0, "owned_by": "serving"} for n in names]
+        listed: list[dict[str, Any]] = [
+            {"id": n, "object": "model", "created": 0, "owned_by": "serving"} for n in names
+        ]
         for each in listed[1:]:
             canary = self.rollouts.running.get(each["id"])
             each |= {"parent": base, "digest": self.engine.adapters[each["id"]].digest}
@@ -250,6 +254,7 @@ class Ask:
         most = wanted or max(1, min(256, engine.limits.context - len(prompt)))
         chosen = protocol.sampling(asked, vocabulary, most, secrets.randbits(63))
         seconds = deadline(request.headers.get(DEADLINE.decode()), server.settings.deadline)
+        engine.fit(len(prompt), most)
         server.admit(account, len(prompt), most)
         id = secrets.token_hex(12)
         made = Request(id, prompt, chosen, adapter, engine.clock() + seconds)
@@ -263,7 +268,9 @@ class Ask:
         if failure := failed(event):
             await respond(send, answer(protocol.error(*failure[1:]), failure[0]))
         else:
-            await respond(send, Response(shape.whole("".join([*texts, event.text]), event), media_type="application/json"))
+            await respond(
+                send, Response(shape.whole("".join([*texts, event.text]), event), media_type="application/json")
+            )
         return event
 
     async def _streamed(self, stream: Stream, shape: protocol.Shape, send: Send) -> Event:

@@ -19,7 +19,8 @@ from posts.serving import calibration
 from posts.serving.engine import Engine, Limits
 from posts.serving.service.app import Server
 from posts.serving.service.settings import Settings
-from posts.serving.weights import read, tiny
+from posts.serving.small import tiny
+from posts.serving.weights import read
 
 GRACE = 0.25  # seconds for requests on connections that were taken before the socket was closed
 

@@ -35,7 +35,9 @@ class Settings:
     weights: str = setting("int8", "in what the products are computed", choices=WEIGHTS)
     host: str = setting("127.0.0.1", "where to listen; other than on this machine only with keys")
     port: int = setting(8000, "where to listen", 0)
-    fd: int = setting(-1, "a socket that listens already, as systemd hands it over; then host and port do not count", -1)
+    fd: int = setting(
+        -1, "a socket that listens already, as systemd hands it over; then host and port do not count", -1
+    )
     keys: str = setting("", "a file of hashed API keys, as `python -m posts.serving key NAME` prints them")
     adapters: str = setting("", "the only folder that adapters may be loaded from; without one, none")
     pages: int = setting(1024, "pages of the KV cache, of 16 positions each", 1)
@@ -45,11 +47,15 @@ class Settings:
     context: int = setting(2048, "most tokens of prompt and answer together", 2)
     share: bool = setting(True, "keep pages of prompts that begin alike")
     queue_tokens: int = setting(16384, "tokens that may wait to be computed before requests are turned away", 1)
-    deadline: float = setting(120.0, "seconds until a request is given up, where it asks for less or for nothing", 0.001)
+    deadline: float = setting(
+        120.0, "seconds until a request is given up, where it asks for less or for nothing", 0.001
+    )
     stall: float = setting(20.0, "seconds that a client may take no byte before its request is ended", 0.001)
     drain: float = setting(60.0, "seconds that requests may take to end after SIGTERM", 0)
     threads: int = setting(1, "threads of a product", 1)
-    traces: str = setting("", "a file that a line is written to for each request, in OpenTelemetry's JSON; none without")
+    traces: str = setting(
+        "", "a file that a line is written to for each request, in OpenTelemetry's JSON; none without"
+    )
 
 
 def read(environment: Mapping[str, str]) -> Settings:
@@ -97,9 +103,13 @@ def _problems(made: Settings) -> list[str]:
         if choices and value not in choices:
             found.append(f"{variable}={value}: expected one of {', '.join(choices)}{nearest(value, choices)}")
     if made.chunk > made.budget:
-        found.append(f"SERVING_CHUNK={made.chunk} is more than SERVING_BUDGET={made.budget}, the tokens of a whole step")
+        found.append(
+            f"SERVING_CHUNK={made.chunk} is more than SERVING_BUDGET={made.budget}, the tokens of a whole step"
+        )
     if made.sequences > made.budget:
-        found.append(f"SERVING_SEQUENCES={made.sequences} is more than SERVING_BUDGET={made.budget}: each needs a token")
+        found.append(
+            f"SERVING_SEQUENCES={made.sequences} is more than SERVING_BUDGET={made.budget}: each needs a token"
+        )
     if made.keys and not Path(made.keys).is_file():
         found.append(f"SERVING_KEYS={made.keys}: there is no such file")
     if made.adapters and not Path(made.adapters).is_dir():

@@ -179,7 +179,11 @@ class LlamaCpp:
         lib = self.lib
         self.silent = ctypes.CFUNCTYPE(None, ctypes.c_int, ctypes.c_char_p, ctypes.c_void_p)(lambda *_: None)
         lib.llama_log_set(self.silent, None)
-        for name in ("llama_model_default_params", "llama_context_default_params", "llama_model_quantize_default_params"):
+        for name in (
+            "llama_model_default_params",
+            "llama_context_default_params",
+            "llama_model_quantize_default_params",
+        ):
             getattr(lib, name).restype = Padded
         for name in ("llama_model_load_from_file", "llama_init_from_model", "llama_get_memory", "llama_get_logits_ith"):
             getattr(lib, name).restype = ctypes.c_void_p

@@ -92,7 +92,9 @@ def _place(text: str) -> int:
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "big")
 
 
-def simulate(policy: str, count: int, load: float, requests: int, groups: int, costs: Costs, seed: int) -> dict[str, float]:
+def simulate(
+    policy: str, count: int, load: float, requests: int, groups: int, costs: Costs, seed: int
+) -> dict[str, float]:
     """Percentiles of the time to the first token, and how many prefixes were found, at a load of so much of what full
     batches without any prefix found could do."""
     rng = np.random.default_rng(seed)
@@ -161,6 +163,8 @@ def measure(run: Run) -> list[dict[str, Any]]:
     costs, found = costs_of(rows), []
     for policy in POLICIES:
         for load in config.loads:
-            made = simulate(policy, config.replicas, load, config.simulated * config.replicas, 20 * config.replicas, costs, run.seed)
+            made = simulate(
+                policy, config.replicas, load, config.simulated * config.replicas, 20 * config.replicas, costs, run.seed
+            )
             found.append({"policy": policy, "load": load} | made)
     return found

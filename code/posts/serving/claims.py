@@ -43,7 +43,8 @@ def http_is_cheap(measured: Any) -> Any:
 
 
 def prefixes_help_the_router(measured: Any) -> Any:
-    """Simulated, with a hundred replicas at the higher load, routing by prefix has a shorter tail than by least load."""
+    """Simulated, with a hundred replicas at the higher load, routing by prefix has a shorter tail than by
+    least load."""
     at = {"stage": "router", "replicas": 100, "load": 0.8}
     return measured("first_p99", policy="prefix", **at), measured("first_p99", policy="least", **at)
 

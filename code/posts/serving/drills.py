@@ -1,7 +1,7 @@
 """Failure drills: each breaks the server on purpose, and says in numbers what came of it.
 
-A drill is a function that returns `kept` (1 where the promise held), and what it counted. Each takes `control`: then the
-part that should keep the promise is taken away, and the drill must notice, so that none can pass by not looking.
+A drill is a function that returns `kept` (1 where the promise held), and what it counted. Each takes `control`: then
+the part that should keep the promise is taken away, and the drill must notice, so that none can pass by not looking.
 Drills that kill or drain use real processes; the others drive the application in this process, without a network.
 """
 
@@ -113,7 +113,8 @@ async def until(condition: Callable[[], Any], seconds: float = SOON) -> bool:
 
 
 def drains(scene: Scene, control: bool) -> Row:
-    """A server is replaced under load, again and again: every request is answered whole. Control: killed, not drained."""
+    """A server is replaced under load, again and again: every request is answered whole. Control: killed, not
+    drained."""
 
     async def load(port: int, stop: asyncio.Event, ended: list[bool]) -> None:
         while not stop.is_set():
@@ -309,7 +310,8 @@ def clock_jump(scene: Scene, control: bool) -> Row:
 
 
 def poisoned_prefix(scene: Scene, control: bool) -> Row:
-    """Prompts made so that a weak digest takes them for another's: nobody reads a page of theirs. Control: a weak one."""
+    """Prompts made so that a weak digest takes them for another's: nobody reads a page of theirs. Control: a weak
+    one."""
     original = pages.digest
 
     def weak(before: bytes, tokens: Any) -> bytes:

@@ -3,8 +3,8 @@
 Rounding whole rows to 8 bits (dynamic quantisation) is ruinous for this model: a few columns of its activations are
 hundreds of times larger than the others and take all the range. Two known remedies, both decided by a calibration:
 those columns stay in float32 and are multiplied apart (Dettmers et al., 2022, LLM.int8), and what unevenness is left
-moves in part from the activations to the weights (Xiao et al., 2023, SmoothQuant). Both are one factor a column, so they
-cost a product with a vector, and a small product with a thin matrix.
+moves in part from the activations to the weights (Xiao et al., 2023, SmoothQuant). Both are one factor a column, so
+they cost a product with a vector, and a small product with a thin matrix.
 
 The int8 product itself is `torch._int_mm`, a private name of PyTorch, with its weight as the transpose of (O, I): on
 processors with VNNI by far the fastest way that PyTorch has (studies/kernels.py). This is the one place that names it.

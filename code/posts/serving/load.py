@@ -1,9 +1,9 @@
 """Load: requests that come when they come, whatever became of those before; each timed from when it was due.
 
-Arrivals are Poisson and open-loop, so that a stall is not left out of the latencies ("coordinated omission", Tene, 2015).
-Prompts are problems of GSM8K after one system prompt that all share, as in a service of one purpose. A request is good if
-its first token came within `slo_first` seconds of when it was due and its other tokens within `slo_each` seconds on
-average; goodput is good requests a second.
+Arrivals are Poisson and open-loop, so that a stall is not left out of the latencies ("coordinated omission", Tene,
+2015). Prompts are problems of GSM8K after one system prompt that all share, as in a service of one purpose. A request
+is good if its first token came within `slo_first` seconds of when it was due and its other tokens within `slo_each`
+seconds on average; goodput is good requests a second.
 """
 
 from __future__ import annotations

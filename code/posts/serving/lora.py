@@ -1,4 +1,5 @@
-"""LoRA adapters (Hu et al., 2022): small additions to the products, chosen per row, so that one step serves many of them.
+"""LoRA adapters (Hu et al., 2022): small additions to the products, chosen per row, so that one step serves many of
+them.
 
 An adapter is a safetensors file with, for each adapted product of each layer, `{layer}.{part}.a` (R, I) and
 `{layer}.{part}.b` (O, R), parts as in linear.PARTS, and α in the metadata. Everything is checked before any of it is

@@ -1,9 +1,9 @@
 """Who owns which page of the KV cache, and which pages are kept because another request may begin the same way.
 
-A full page is known by a digest of its tokens, of the digest of the page before it, and of the weights that computed it:
-so a digest stands for everything that its keys and values depend on. It is BLAKE2b and not Python's `hash`, with which
-a stranger can make two prefixes collide and read into another's answer. Only full pages are shared, and nobody writes
-to a full page, so sharing needs no copy.
+A full page is known by a digest of its tokens, of the digest of the page before it, and of the weights that computed
+it: so a digest stands for everything that its keys and values depend on. It is BLAKE2b and not Python's `hash`, with
+which a stranger can make two prefixes collide and read into another's answer. Only full pages are shared, and nobody
+writes to a full page, so sharing needs no copy.
 
 Invariants, which the tests check after every step: each page is free, kept or owned, in exactly one way; a page that
 has k owners is in the tables of exactly k sequences.

@@ -1,8 +1,10 @@
-"""Is the int8 model the float32 model? On texts that no calibration saw: how far its scores drift, and what that changes.
+"""Is the int8 model the float32 model? On texts that no calibration saw: how far its scores drift, and what that
+changes.
 
-Measured for each recipe of linear.Recipe, in the order in which they were invented, on solved problems of GSM8K (Cobbe et
-al., 2021): perplexity, the mean absolute difference of the log-probability of each true token, how often both models
-would write the same token, and a task: which of four solutions belongs to the problem, by mean log-probability.
+Measured for each recipe of linear.Recipe, in the order in which they were invented, on solved problems of GSM8K
+(Cobbe et al., 2021): perplexity, the mean absolute difference of the log-probability of each true token, how often
+both models would write the same token, and a task: which of four solutions belongs to the problem, by mean
+log-probability.
 """
 
 from __future__ import annotations

@@ -25,7 +25,8 @@ COUNTED = ("decoded", "prefilled", "waiting", "running", "pages_used", "admitted
 
 
 def arrivals(seed: int, requests: int, every: float) -> list[dict[str, int]]:
-    """Requests by the step at which they come: group of the prompt (whose first pages are alike), its and its own length."""
+    """Requests by the step at which they come: group of the prompt (whose first pages are alike), its and its own
+    length."""
     rng = np.random.default_rng(seed)
     steps = np.floor(np.cumsum(rng.exponential(every, requests))).astype(int)
     return [
@@ -48,7 +49,8 @@ def prompt(number: int, arrival: dict[str, int]) -> tuple[int, ...]:
 
 
 def record(seed: int, requests: int, every: float, limits: Limits = LIMITS) -> dict[str, Any]:
-    """The engine's rows, and the arrivals that led to them. The model is the random one: no schedule looks at its words."""
+    """The engine's rows, and the arrivals that led to them. The model is the random one: no schedule looks at its
+    words."""
     base = random_model(0)
     engine = Engine(calibration.model(base, "float32"), base, limits)
     asked, rows = arrivals(seed, requests, every), []

@@ -63,7 +63,8 @@ def ours(name: str) -> str:
 
 
 def read(arrays: Arrays) -> Base:
-    """The model of a dataset: a GGUF file, or what `tiny` made. Raises ValueError where it is no Llama with a tied head."""
+    """The model of a dataset: a GGUF file, or what `tiny` made. Raises ValueError where it is no Llama with a tied
+    head."""
     if "gguf" not in arrays:
         return random_model(int(arrays["seed"][0]))
     metadata, tensors = container.read(arrays["gguf"])

@@ -1,4 +1,5 @@
-"""Alerts as code, each with where its threshold comes from and what to do (deploy/runbook.md has a section for each)."""
+"""Alerts as code, each with where its threshold comes from and what to do (deploy/runbook.md has a
+section for each)."""
 
 from __future__ import annotations
 

@@ -6,8 +6,8 @@
     POST /v1/unload_lora_adapter                  {"lora_name"}
     GET  /live, /ready, /metrics                  alive · a token was computed just now · for Prometheus
 
-A request that is given up by its client, by its deadline, or because its client takes no bytes, is cancelled between two
-steps. While the server drains it listens no more; what is on its way ends as if nothing were.
+A request that is given up by its client, by its deadline, or because its client takes no bytes, is cancelled between
+two steps. While the server drains it listens no more; what is on its way ends as if nothing were.
 """
 
 from __future__ import annotations

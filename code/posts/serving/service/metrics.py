@@ -1,4 +1,5 @@
-"""What the server tells Prometheus, by vLLM's names, so that its dashboards and alerts fit; and a dashboard made of them."""
+"""What the server tells Prometheus, by vLLM's names, so that its dashboards and alerts fit; and a dashboard made of
+them."""
 
 from __future__ import annotations
 

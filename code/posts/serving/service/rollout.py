@@ -1,8 +1,8 @@
 """Which version of an adapter a request gets, and when a new one is taken back by itself.
 
-A canary gets a fixed share of requests, chosen by a hash of who asks, so that a user always meets the same version. It is
-taken back as soon as its requests end in errors significantly more often than those of the version before: by Fisher's
-exact test, with every end looked at, so the threshold is far below the usual one.
+A canary gets a fixed share of requests, chosen by a hash of who asks, so that a user always meets the same version.
+It is taken back as soon as its requests end in errors significantly more often than those of the version before: by
+Fisher's exact test, with every end looked at, so the threshold is far below the usual one.
 """
 
 from __future__ import annotations

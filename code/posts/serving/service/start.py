@@ -1,4 +1,5 @@
-"""Start a server as a child process on this machine, and stop it: for drills, load and tests. Nothing else starts one."""
+"""Start a server as a child process on this machine, and stop it: for drills, load and tests. Nothing else starts
+one."""
 
 from __future__ import annotations
 

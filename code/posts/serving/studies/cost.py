@@ -1,7 +1,9 @@
-"""What a million written tokens cost, and from what demand on a GPU is cheaper: arithmetic on measured speeds and prices.
+"""What a million written tokens cost, and from what demand on a GPU is cheaper: arithmetic on measured speeds and
+prices.
 
-Prices are assumptions, named in paper.toml; speeds on CPUs are the contest's. A machine costs what it costs whether it is
-busy or not, so each cost is given at full use, and the break-even as the demand at which a GPU that idles costs as much.
+Prices are assumptions, named in paper.toml; speeds on CPUs are the contest's. A machine costs what it costs whether
+it is busy or not, so each cost is given at full use, and the break-even as the demand at which a GPU that idles costs
+as much.
 """
 
 from __future__ import annotations

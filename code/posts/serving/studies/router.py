@@ -1,8 +1,8 @@
 """Many replicas behind a router, simulated event by event: which replica should a request go to?
 
-A replica computes up to `SLOTS` requests at once and keeps the prefixes that it met last. What a request takes comes from
-the contest's measured speeds: a prompt's tokens that are not kept, one after another, and then its own tokens at the
-speed that a batch of that size has. Simulated time, no machine: the same rows everywhere.
+A replica computes up to `SLOTS` requests at once and keeps the prefixes that it met last. What a request takes comes
+from the contest's measured speeds: a prompt's tokens that are not kept, one after another, and then its own tokens at
+the speed that a batch of that size has. Simulated time, no machine: the same rows everywhere.
 
 `turns`: one after another. `two`: of two at random the one with less to do. `least`: the one with the least to do.
 `prefix`: the one whose hash is next on a ring, unless it has more than BOUND times its share (Mirrokni et al., 2018).

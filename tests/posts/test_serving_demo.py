@@ -1,4 +1,4 @@
-"""The demo of the post serving: its scheduler in JavaScript against what the engine recorded, and its use in the page."""
+"""The demo of the post serving: its scheduler in JavaScript against the engine's record, and its use in the page."""
 
 import hashlib
 import json
@@ -15,7 +15,11 @@ from posts.serving import trace
 from webpages import served
 
 SCRIPTS = Path(__file__).parents[2] / "code/posts/serving/demo"
-RUN = "import {simulate} from '%s'; let t=''; for await (const c of process.stdin) t+=c; console.log(JSON.stringify(simulate(JSON.parse(t))))"
+RUN = """import { simulate } from '%s';
+let told = '';
+for await (const part of process.stdin) told += part;
+console.log(JSON.stringify(simulate(JSON.parse(told))));
+"""
 
 
 @pytest.fixture(scope="module")

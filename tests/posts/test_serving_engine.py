@@ -263,7 +263,6 @@ def test_adapters_are_per_request_and_a_reload_leaves_those_on_their_way_alone()
 
 def test_an_adapter_is_what_its_product_says():
     adapter = lora.read("a", lora.random_adapter(TINY, 1), TINY)
-    a_IR, b_RO = adapter.pairs[0, "o"]
     weights = dict(BASE.weights)
     for layer in range(TINY.layers):
         for part, names in {"o": ["attention.o"], "down": ["mlp.down"]}.items():

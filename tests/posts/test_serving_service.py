@@ -1,4 +1,4 @@
-"""The server of the post serving, spoken to by OpenAI's own client and by curl: a tiny random model in a real process."""
+"""The server of the post serving, spoken to by OpenAI's own client and by curl: a random model in a real process."""
 
 import asyncio
 import json
@@ -59,7 +59,7 @@ def test_the_official_client_gets_the_same_text_whole_and_in_chunks(api):
     assert chunks[0].choices[0].delta.role == "assistant"
     assert chunks[-1].choices[0].finish_reason == whole.choices[0].finish_reason == "length"
     assert whole.usage.completion_tokens == 20 and whole.usage.total_tokens == whole.usage.prompt_tokens + 20
-    assert [model.id for model in api.models.list()][0] == "tiny"
+    assert next(model.id for model in api.models.list()) == "tiny"
 
 
 def test_the_usage_chunk_has_no_choices_and_is_the_last_before_the_end(api, server):
@@ -189,8 +189,8 @@ def test_adapters_come_and_go_without_a_restart(server, api):
     one = text("sql")
     assert one != base
     change("load_lora_adapter", lora_name="sql", lora_path="two.safetensors", canary=0.5)
-    models = {user: api.completions.create(model="sql", prompt="abc", max_tokens=8, temperature=0, user=user).choices[0].text
-              for user in map(str, range(12))}  # fmt: skip
+    asked = {"model": "sql", "prompt": "abc", "max_tokens": 8, "temperature": 0}
+    models = {user: api.completions.create(**asked, user=user).choices[0].text for user in map(str, range(12))}
     assert len(set(models.values())) == 2 and one in models.values()
     change("load_lora_adapter", lora_name="sql")  # the canary for all
     assert text("sql") in set(models.values()) - {one}

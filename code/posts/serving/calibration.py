@@ -15,15 +15,15 @@ from posts.serving.weights import Base
 
 TEXTS = (
     "<|im_start|>system\nYou are a helpful AI assistant.<|im_end|>\n<|im_start|>user\nHow do I boil an egg so that the "
-    "yolk stays soft?<|im_end|>\n<|im_start|>assistant\nBring water to the boil, lower the egg in with a spoon, wait six "
-    "minutes, and put it into cold water at once. A larger egg, or one from the fridge, needs half a minute more.",
-    "<|im_start|>user\nWrite a function that adds the squares of a list.<|im_end|>\n<|im_start|>assistant\n```python\ndef "
-    'squares(numbers):\n    """The sum of the squares."""\n    return sum(n * n for n in numbers)\n```\nCalled with '
-    "[1, 2, 3] it returns 14.",
-    "The harbour lay quiet in the morning. Two boats had come in before dawn with mackerel, and gulls walked up and down "
-    "the quay as if it were theirs. By nine o'clock the market was open; at noon everything had been sold, and the men "
-    "who had fished all night were asleep.",
-    "SELECT name, population FROM city WHERE population > 150000 AND state = 'texas' ORDER BY population DESC LIMIT 5;\n"
+    "yolk stays soft?<|im_end|>\n<|im_start|>assistant\nBring water to the boil, lower the egg in with a spoon, wait "
+    "six minutes, and put it into cold water at once. A larger egg, or one from the fridge, needs half a minute more.",
+    "<|im_start|>user\nWrite a function that adds the squares of a list.<|im_end|>\n<|im_start|>assistant\n```python\n"
+    'def squares(numbers):\n    """The sum of the squares."""\n    return sum(n * n for n in numbers)\n```\nCalled '
+    "with [1, 2, 3] it returns 14.",
+    "The harbour lay quiet in the morning. Two boats had come in before dawn with mackerel, and gulls walked up and "
+    "down the quay as if it were theirs. By nine o'clock the market was open; at noon everything had been sold, and the "
+    "men who had fished all night were asleep.",
+    "SELECT name, population FROM city WHERE population > 150000 AND state = 'texas' ORDER BY population DESC;\n"
     '{"name": "Ada", "born": 1815, "fields": ["mathematics", "computing"], "alive": false}\n',
     "A train leaves at 8:15 and runs 240 km at 80 km/h, so it arrives three hours later, at 11:15. Tickets cost $12.50 "
     "each; four of them are $50, and with a tenth off, $45.",

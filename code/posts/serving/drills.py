@@ -9,107 +9,21 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import random
 import time
 from collections.abc import Callable
-from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
 from posts.serving import client, lora, pages
-from posts.serving.engine import Engine, Limits, Request, complete
-from posts.serving.model import Model
+from posts.serving.engine import Request, complete
 from posts.serving.sampling import Sampling
+from posts.serving.scene import CHAT, SOON, Call, Scene, Unhurried, serving, until
 from posts.serving.service import app
-from posts.serving.service.settings import Settings
 from posts.serving.service.start import Process, listener
-from posts.serving.weights import Base
 
 if TYPE_CHECKING:
     from lockstep.run import Run
 
 Row = dict[str, float]
-CHAT = "/v1/chat/completions"
-SOON = 120.0  # seconds in which what is promised must have happened, on a machine that is busy otherwise
-
-
-class Scene:
-    """Where a drill plays: a folder, a model, a seed, and how often to strike."""
-
-    def __init__(self, directory: Path, base: Base, model: Model, seed: int, times: int, served: str):
-        self.directory, self.base, self.model, self.times, self.served = directory, base, model, times, served
-        self.random = random.Random(seed)
-        directory.mkdir(parents=True, exist_ok=True)
-
-    def engine(self, clock: Callable[[], float] = time.monotonic, **limits: Any) -> Engine:
-        return Engine(self.model, self.base, Limits(**{"pages": 128, "context": 512} | limits), clock)
-
-    def prompt(self, tokens: int) -> tuple[int, ...]:
-        return tuple(self.random.randrange(200) for _ in range(tokens))
-
-    def asked(self, tokens: int, **other: Any) -> dict[str, Any]:
-        said = [{"role": "user", "content": "Count from one to a hundred."}]
-        own = {"model": self.base.name, "messages": said, "max_tokens": tokens, "temperature": 0, "stream": True}
-        return own | {"ignore_eos": True} | other
-
-
-class Call:
-    """One request to the application in this process. `gone` makes its client go away."""
-
-    def __init__(self, server: app.Server, content: Any, path: str = CHAT, takes: float = float("inf")):
-        self.server, self.path, self.takes = server, path, takes
-        self.body = msgspec.json.encode(content)
-        self.gone, self.blocked, self.began = asyncio.Event(), asyncio.Event(), False
-        self.sent: list[Any] = []
-        scope = {"type": "http", "method": "POST", "path": path, "headers": [], "query_string": b"", "root_path": ""}
-        self.task = asyncio.create_task(server.app(scope | {"app": server.app}, self.receive, self.send))
-
-    async def receive(self) -> Any:
-        if not self.began:
-            self.began = True
-            return {"type": "http.request", "body": self.body}
-        await self.gone.wait()
-        return {"type": "http.disconnect"}
-
-    async def send(self, message: Any) -> None:
-        self.sent.append(message)
-        if len(self.sent) > self.takes:  # a reader that takes no more: the socket's buffers are full
-            self.blocked.set()
-            await asyncio.Event().wait()
-
-    async def chunks(self, number: int) -> None:
-        """Until so many messages were sent."""
-        until = time.monotonic() + SOON
-        while len(self.sent) < number and time.monotonic() < until and not self.task.done():
-            await asyncio.sleep(0.001)
-
-    @property
-    def status(self) -> int:
-        return self.sent[0]["status"] if self.sent else 0
-
-
-@asynccontextmanager
-async def serving(engine: Engine, **settings: Any) -> Any:
-    """The application over an engine, without a socket."""
-    server = app.Server(engine, Settings(model="tiny", **settings))
-    server.loop.start()
-    try:
-        yield server
-    finally:
-        server.loop.stop()
-        await asyncio.get_running_loop().run_in_executor(None, server.loop.thread.join)
-
-
-async def until(condition: Callable[[], Any], seconds: float = SOON) -> bool:
-    """Does it come true in time?"""
-    end = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > end:
-            return False
-        await asyncio.sleep(0.002)
-    return True
 
 
 def drains(scene: Scene, control: bool) -> Row:
@@ -176,11 +90,11 @@ def killed(scene: Scene, control: bool) -> Row:
 
 
 def disconnect(scene: Scene, control: bool) -> Row:
-    """A client goes in mid-stream: what is computed for it afterwards? Control: its going is not looked for."""
+    """A client goes in mid-stream: what is computed for it after the step under way? Control: nobody looks for it."""
 
     async def play() -> Row:
-        late, counted = 0, 0
-        engine = scene.engine()
+        late, engine, patience = 0, scene.engine(), 1.0 if control else SOON
+        engine.model = Unhurried(scene.model)  # type: ignore[assignment]
         original = app.disconnected
         if control:
             app.disconnected = lambda receive: asyncio.Event().wait()  # type: ignore[assignment]
@@ -190,15 +104,16 @@ def disconnect(scene: Scene, control: bool) -> Row:
                     call = Call(server, scene.asked(100))
                     await call.chunks(scene.random.randint(2, 8))
                     call.gone.set()
-                    await until(lambda call=call: call.task.done(), 2.0 if control else SOON)
-                    at = engine.steps
-                    await until(lambda: not server.loop.streams and engine.idle, 2.0 if control else SOON)
-                    late += max(0, engine.steps - at - 1)  # the step under way may still count it
-                    counted += 1
+                    under_way = engine.steps + 1
+                    await until(call.task.done, patience)
+                    await until(lambda: engine.idle, patience)
+                    late += sum(row.step > under_way and bool(row.chunks) for row in engine.rows)
+                    engine.rows.clear()
                     call.task.cancel()
+                    await until(lambda: engine.idle)
         finally:
             app.disconnected = original
-        return {"kept": float(late == 0), "sent": float(counted), "late": float(late)}
+        return {"kept": float(late == 0), "sent": float(scene.times), "late": float(late)}
 
     return asyncio.run(play())
 

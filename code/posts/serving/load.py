@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 SETTLE = 0.1  # share of the requests at the beginning that is not counted
 CHAT = "/v1/chat/completions"
 SYSTEM = (
-    "You solve problems of arithmetic for pupils of a primary school. Work step by step, write each step on a line of its "
-    "own, use whole sentences, and end with the number that was asked for. If a problem cannot be solved, say why."
+    "You solve problems of arithmetic for pupils of a primary school. Work step by step, write each step on a line of "
+    "its own, use whole sentences, and end with the number that was asked for. If a problem cannot be solved, say why."
 )
 
 

@@ -32,14 +32,14 @@ def alerts(settings: Settings) -> tuple[Alert, ...]:
             f"1 - {within} > {BURN * (1 - SLO_SHARE):g}",
             "5m",
             "First tokens come late: more work arrives than is computed.",
-            f"the objective is {SLO_FIRST:g} s for {SLO_SHARE:.0%} of requests; {BURN:g} times the misses that it allows",
+            f"the objective is {SLO_FIRST:g} s for {SLO_SHARE:.0%} of requests; {BURN:g} times its misses",
         ),
         Alert(
             "QueueFull",
             "sum(rate(serving:requests_refused_total[5m])) > 0",
             "10m",
             "Requests are turned away for ten minutes: another replica is needed.",
-            "turning away is how a burst is met; a burst lasts as long as the queue takes to be computed, not ten minutes",
+            "a burst is met by turning away; it lasts as long as a queue takes to be computed, not ten minutes",
         ),
         Alert(
             "RequestsFail",

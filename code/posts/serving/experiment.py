@@ -18,7 +18,7 @@ ENGINES = (
     "llama.cpp, Q4_1",
     "llama.cpp, Q8_0",
 )
-RECIPES = ("rounded rows", "smoothed", "columns apart", "both", "both, head in float32")
+RECIPES = ("rounded rows", "smoothed", "columns apart", "both, by largest values", "both", "both, head in float32")
 SERVER = ["__main__", "service.serve"]  # what runs in the processes that a stage starts
 RATES = (0.25, 0.5, 1.0, 1.5, 2.0)
 

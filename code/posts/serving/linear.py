@@ -23,6 +23,7 @@ from posts.serving.model import Float32, KVCache, Linear, Model, whole
 STEPS = 127.0
 PARTS = ("qkv", "o", "gate_up", "down")
 int8_product = torch._int_mm
+Sizes = dict[str, dict[str, Tensor]]  # by product, and by how they are told
 
 
 def rounded(x_NI: Tensor) -> tuple[Tensor, Tensor]:
@@ -37,10 +38,10 @@ class Int8:
     `factor_I` is 0 for those, and 1 / s for the others, where s is what the weight's column was multiplied by.
     """
 
-    def __init__(self, w_OI: Tensor, largest_I: Tensor, kept: int, smooth: float):
-        columns = torch.topk(largest_I, kept).indices.sort().values
-        left_I = torch.ones_like(largest_I).index_fill_(0, columns, 0.0)
-        s_I = smoothing(w_OI, largest_I, smooth)
+    def __init__(self, w_OI: Tensor, size_I: Tensor, kept: int, smooth: float):
+        columns = torch.topk(size_I, kept).indices.sort().values
+        left_I = torch.ones_like(size_I).index_fill_(0, columns, 0.0)
+        s_I = smoothing(w_OI, size_I, smooth)
         self.factor_I = left_I / s_I
         q_OI, scale_O1 = rounded(w_OI * s_I * left_I)
         self.q_IO = q_OI.contiguous().t()  # (I, O), laid out as (O, I)
@@ -54,33 +55,49 @@ class Int8:
         return y_NO.addmm_(x_NI.index_select(1, self.columns), self.kept_KO) if len(self.columns) else y_NO
 
 
-def smoothing(w_OI: Tensor, largest_I: Tensor, alpha: float) -> Tensor:
-    """What each column of the weight is multiplied by: max|x|^α / max|w|^(1 − α). All 1 where α is 0."""
+def smoothing(w_OI: Tensor, size_I: Tensor, alpha: float) -> Tensor:
+    """What each column of the weight is multiplied by: size^α / max|w|^(1 − α). All 1 where α is 0."""
     if alpha == 0:
-        return torch.ones_like(largest_I)
+        return torch.ones_like(size_I)
     w_I = w_OI.abs().amax(dim=0).clamp_min(1e-6)
-    s_I = largest_I.clamp_min(1e-6) ** alpha / w_I ** (1 - alpha)
+    s_I = size_I.clamp_min(1e-6) ** alpha / w_I ** (1 - alpha)
     return s_I / s_I.log().mean().exp()
 
 
 class Watching:
-    """A product that remembers the largest absolute value of each column of its input."""
+    """A product that remembers how large each column of its input is: at most, and typically.
+
+    Typically: the mean of the fourth power of |x| / rms of the row, to the power of a quarter. Each row is rounded by a
+    scale of its own, so what matters is a column beside the others of its row; and a few tokens, the first of a text
+    among them, have rows a hundred times larger than all others (Sun et al., 2024), which a maximum is blind behind.
+    """
 
     def __init__(self, linear: Linear, inputs: int):
-        self.linear, self.largest_I = linear, torch.zeros(inputs)
+        self.linear, self.rows = linear, 0
+        self.largest_I, self.fourth_I = torch.zeros(inputs), torch.zeros(inputs)
 
     def __call__(self, x_NI: Tensor) -> Tensor:
-        torch.maximum(self.largest_I, x_NI.abs().amax(dim=0), out=self.largest_I)
+        size_NI = x_NI.abs()
+        torch.maximum(self.largest_I, size_NI.amax(dim=0), out=self.largest_I)
+        self.fourth_I += (
+            (size_NI / size_NI.square().mean(dim=-1, keepdim=True).sqrt().clamp_min(1e-9)).pow(4).sum(dim=0)
+        )
+        self.rows += len(x_NI)
         return self.linear(x_NI)
+
+    def sizes(self) -> dict[str, Tensor]:
+        return {"largest": self.largest_I, "typical": (self.fourth_I / self.rows) ** 0.25}
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a model becomes int8: float32 columns of each input, the exponent of smoothing, and whether the head too."""
+    """How a model becomes int8: float32 columns of each input, the exponent of smoothing, whether the head too, and by
+    which size of the columns ("typical" or "largest") they are told apart."""
 
     kept: int = 32
     smooth: float = 0.5
     head: bool = True
+    size: str = "typical"
 
 
 def linears(model: Model) -> Iterator[tuple[str, Linear]]:
@@ -103,17 +120,17 @@ def plain(linear: Linear) -> Tensor:
     return linear.w_OI
 
 
-def calibrate(model: Model, texts: Sequence[Sequence[int]]) -> dict[str, Tensor]:
-    """The largest absolute value of each column of each product's input, over token sequences."""
+def calibrate(model: Model, texts: Sequence[Sequence[int]]) -> Sizes:
+    """How large each column of each product's input is, over token sequences."""
     watched: dict[str, Watching] = {name: Watching(linear, plain(linear).shape[1]) for name, linear in linears(model)}
     watching = with_linears(model, dict(watched))
     for tokens in texts:
         step, pages = whole(model.shape, tokens)
         watching.forward(step, KVCache(model.shape, pages))
-    return {name: watch.largest_I for name, watch in watched.items()}
+    return {name: watch.sizes() for name, watch in watched.items()}
 
 
-def quantised(model: Model, largest: dict[str, Tensor], recipe: Recipe) -> Model:
+def quantised(model: Model, sizes: Sizes, recipe: Recipe) -> Model:
     """The model in int8 by a recipe. Adapters, norms, embedding and attention stay float32."""
     made: dict[str, Linear] = {}
     for name, linear in linears(model):
@@ -121,5 +138,5 @@ def quantised(model: Model, largest: dict[str, Tensor], recipe: Recipe) -> Model
             made[name] = linear
             continue
         w_OI = plain(linear)
-        made[name] = Int8(w_OI, largest[name], min(recipe.kept, w_OI.shape[1] // 4), recipe.smooth)
+        made[name] = Int8(w_OI, sizes[name][recipe.size], min(recipe.kept, w_OI.shape[1] // 4), recipe.smooth)
     return with_linears(model, made)

@@ -25,9 +25,10 @@ if TYPE_CHECKING:
     from lockstep.run import Run
 
 RECIPES = {
-    "rounded rows": Recipe(kept=0, smooth=0.0, head=True),
-    "smoothed": Recipe(kept=0, smooth=0.5, head=True),
-    "columns apart": Recipe(kept=32, smooth=0.0, head=True),
+    "rounded rows": Recipe(kept=0, smooth=0.0),
+    "smoothed": Recipe(kept=0),
+    "columns apart": Recipe(smooth=0.0),
+    "both, by largest values": Recipe(size="largest"),
     "both": Recipe(),
     "both, head in float32": Recipe(head=False),
 }

@@ -13,7 +13,15 @@ ENGINES = (
     "llama.cpp, Q4_1",
     "llama.cpp, Q8_0",
 )
-RECIPES = ("float32", "rounded rows", "smoothed", "columns apart", "both", "both, head in float32")
+RECIPES = (
+    "float32",
+    "rounded rows",
+    "smoothed",
+    "columns apart",
+    "both, by largest values",
+    "both",
+    "both, head in float32",
+)
 DRILLED = (
     ("drains", "a server replaced under load", "no request is lost", ("sent", "lost")),
     ("killed", "kill −9 in mid-stream", "clients see it; a new process answers soon", ("sent", "ready_after")),

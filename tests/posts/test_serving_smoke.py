@@ -38,34 +38,33 @@ def test_its_rows_are_what_the_page_binds(smoke):
     assert all(row["speed"] > 0 for row in rows["contest"])
 
 
-def simulated(policy, load=0.8, count=20, groups=400, seed=0):
-    return router.simulate(policy, count, load, 60 * count, groups, COSTS, seed)
+def simulated(policy, count=20, seed=0):
+    return router.simulate(policy, count, 0.8, 60 * count, COSTS, seed)
 
 
-def test_the_least_loaded_replica_is_a_better_choice_than_the_next_one():
+def test_the_replica_with_the_fewest_tokens_to_compute_is_a_better_choice_than_the_next_one():
     for seed in range(3):
-        turns, two, least = (simulated(policy, seed=seed)["first_p99"] for policy in ("turns", "two", "least"))
-        assert least < two < turns
+        turns, requests, tokens = (simulated(name, seed=seed)["first_p99"] for name in ("turns", "requests", "tokens"))
+        assert tokens < requests and tokens < turns
 
 
-def test_the_router_knows_the_loads_at_all_times():
-    rng = np.random.default_rng(0)
-    replicas = [router.Replica() for _ in range(7)]
-    made = router.Router("least", replicas, rng)
-    for _ in range(2000):
-        n = int(rng.integers(7))
-        replicas[n].running = max(0, replicas[n].running + int(rng.choice([-1, 1])))
-        made.changed(n)
-        assert replicas[made.choose(0)].load == min(each.load for each in replicas)
+def test_the_router_takes_the_least_and_tosses_a_coin_among_equals():
+    fleet = router.Fleet(5, COSTS)
+    made = router.Router("tokens", fleet, np.random.default_rng(0))
+    fleet.free_R[:] = [3.0, 9.0, 1.0, 2.0, 9.0]
+    assert made.choose(0, now=0.5) == 2
+    assert {made.choose(0, now=4.0) for _ in range(50)} == {0, 2, 3}  # all idle by then
+    fleet.waiting_R[:] = [1, 0, 1, 1, 0]
+    assert made.choose(0, now=8.9) in (1, 4)
 
 
 def test_a_router_that_looks_at_prefixes_finds_more_of_them():
-    found = {policy: simulated(policy, groups=100)["prefix_hits"] for policy in router.POLICIES}
-    assert found["prefix"] > 1.5 * max(found[policy] for policy in ("turns", "two"))
+    found = {policy: simulated(policy)["prefix_hits"] for policy in router.POLICIES}
+    assert found["prefix"] > 1.5 * max(found[policy] for policy in router.POLICIES[:-1])
 
 
 def test_one_replica_is_the_same_under_every_policy():
-    answers = [simulated(policy, count=1, groups=20) for policy in router.POLICIES]
+    answers = [simulated(policy, count=1) for policy in router.POLICIES]
     assert all(answer == answers[0] for answer in answers)
 
 

@@ -46,7 +46,7 @@ class Config:
     clients: int = 6
     soak_seconds: int = 3600
     replicas: int = 10
-    loads: tuple[float, ...] = (0.5, 0.8)
+    loads: tuple[int, ...] = (50, 80)
     simulated: int = 60
     core_hour: float = 0.04
     gpu_hour: float = 1.0

@@ -113,12 +113,12 @@ def drilled(measured: Any, reported: Any) -> Rows:
 def replicas(measured: Any, reported: Any) -> Rows:
     """Policies of a router at a hundred replicas. Simulated."""
     rows = []
-    for policy in ("turns", "two", "least", "prefix"):
+    for policy in ("turns", "requests", "tokens", "prefix"):
         row: dict[str, Any] = {"policy": policy}
-        for load in (0.5, 0.8):
+        for load in (50, 80):
             at = {"stage": "router", "replicas": 100, "load": load, "policy": policy}
-            row[f"99th percentile at {load:g}"] = measured("first_p99", **at)
-            row[f"prefixes found at {load:g}"] = measured("prefix_hits", **at)
+            row[f"99th percentile at {load} %"] = measured("first_p99", **at)
+            row[f"prefixes found at {load} %"] = measured("prefix_hits", **at)
         rows.append(row)
     return rows
 

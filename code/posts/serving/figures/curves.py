@@ -71,7 +71,7 @@ def draw(run: Run) -> list[dict[str, Any]]:
     simulated = rows_of(run, "router")
     heaviest = max(row["load"] for row in simulated)
     with figure(run.figure("replicas.svg"), 6.6, 3.0) as (_, axes):
-        for number, policy in enumerate(("turns", "two", "least", "prefix")):
+        for number, policy in enumerate(("turns", "requests", "tokens", "prefix")):
             at = [row for row in simulated if row["policy"] == policy and row["load"] == heaviest]
             counts, values = mean_by(at, "replicas", "first_p99")
             axes.plot(counts, values, "-", marker="o", color=PALETTE[number], label=policy)

@@ -44,7 +44,7 @@ class Replica:
 
 
 class Fleet:
-    """The state of all replicas: `running_R` requests, `waiting_R` beside them, and when each has its prompts computed."""
+    """The state of all replicas: `running_R` requests, `waiting_R` beside them, and when each is free."""
 
     def __init__(self, count: int, costs: Costs):
         self.replicas = [Replica() for _ in range(count)]

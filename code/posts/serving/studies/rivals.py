@@ -192,10 +192,11 @@ class LlamaCpp:
         path = data if weights == "Q4_1" else self._quantised(data)
         model = ctypes.c_void_p(lib.llama_model_load_from_file(path.encode(), lib.llama_model_default_params()))
         asked = lib.llama_context_default_params()
-        asked.first[:6] = [512 * SEQUENCES, 512, 512, SEQUENCES, 1, 1]  # context, batches, sequences, threads
+        asked.first[:4] = [512 * SEQUENCES, 512, 512, SEQUENCES]  # context, batches, sequences
         self.context = ctypes.c_void_p(lib.llama_init_from_model(model, asked))
         if not self.context:
             raise ValueError(f"llama.cpp does not take {path}")
+        lib.llama_set_n_threads(self.context, 1, 1)
         self.batch = lib.llama_batch_init(512, 0, 1)
 
     def _quantised(self, data: str) -> str:

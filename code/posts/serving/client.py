@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -58,7 +59,7 @@ class Connection:
             self.close()
             raise Refused(status, said, float(after or 0))
 
-    async def events(self) -> Any:
+    async def events(self) -> AsyncIterator[Any]:
         """Each decoded event of the stream; ends with [DONE], or where the server breaks off."""
         while line := await self.reader.readline():
             if not line.startswith(b"data: "):

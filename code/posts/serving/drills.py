@@ -74,12 +74,23 @@ def killed(scene: Scene, control: bool) -> Row:
     """kill −9 while streams run: their clients see it, and a new process answers soon. Control: nothing is killed."""
 
     async def play(server: Process) -> list[bool]:
-        streams = [asyncio.create_task(client.stream(server.port, CHAT, scene.asked(120))) for _ in range(3)]
-        await asyncio.sleep(0.5)
+        connections = [client.Connection(server.port) for _ in range(3)]
+        streams = []
+        for connection in connections:
+            await connection.open(CHAT, scene.asked(380))
+            streams.append(connection.events())
+        for stream in streams:
+            await anext(stream)
         if not control:
             server.kill()
-        ended = await asyncio.gather(*streams, return_exceptions=True)
-        return [isinstance(one, client.Got) and one.done for one in ended]
+        return list(await asyncio.gather(*map(to_the_end, streams)))
+
+    async def to_the_end(stream: Any) -> bool:
+        """Does it come to [DONE]?"""
+        try:
+            return None in [event async for event in stream]
+        except (OSError, asyncio.IncompleteReadError, ValueError):  # broken off, maybe within an event
+            return False
 
     with Process(scene.directory / "first", model=scene.served, context=512) as server:
         whole = asyncio.run(play(server))

@@ -283,8 +283,8 @@ class Engine:
         if plan_ones:
             groups.insert(0, self._group(0, [sequence for sequence, _ in plan_ones], 1))
         adapted = self._adapted(ordered)
-        numbers = (torch.tensor(each, dtype=torch.int64) for each in (tokens, positions, slots))
-        return Step(*numbers, groups, torch.tensor(wanted, dtype=torch.int64), adapted)
+        tokens_N, positions_N, slots_N, wanted_W = (torch.tensor(each) for each in (tokens, positions, slots, wanted))
+        return Step(tokens_N, positions_N, slots_N, groups, wanted_W.long(), adapted)
 
     def _group(self, first: int, sequences: Sequence[Job], new: int) -> Group:
         most = max(-(-(each.computed + new) // PAGE) for each in sequences)

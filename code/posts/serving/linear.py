@@ -22,7 +22,7 @@ from posts.serving.model import Float32, KVCache, Linear, Model, whole
 
 STEPS = 127.0
 PARTS = ("qkv", "o", "gate_up", "down")
-int8_product = torch._int_mm
+int8_product = torch._int_mm  # pyright: ignore[reportPrivateImportUsage]
 Sizes = dict[str, dict[str, Tensor]]  # by product, and by how they are told
 
 

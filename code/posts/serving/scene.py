@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -31,7 +31,8 @@ class Scene:
         directory.mkdir(parents=True, exist_ok=True)
 
     def engine(self, clock: Callable[[], float] = time.monotonic, **limits: Any) -> Engine:
-        return Engine(self.model, self.base, Limits(**{"pages": 128, "context": 512} | limits), clock)
+        asked: dict[str, Any] = {"pages": 128, "context": 512} | limits
+        return Engine(self.model, self.base, Limits(**asked), clock)
 
     def prompt(self, tokens: int) -> tuple[int, ...]:
         return tuple(self.random.randrange(200) for _ in range(tokens))
@@ -78,7 +79,7 @@ class Call:
 
 
 @asynccontextmanager
-async def serving(engine: Engine, **settings: Any) -> Any:
+async def serving(engine: Engine, **settings: Any) -> AsyncIterator[app.Server]:
     """The application over an engine, without a socket."""
     server = app.Server(engine, Settings(model="tiny", **settings))
     server.loop.start()

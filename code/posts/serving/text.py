@@ -29,8 +29,8 @@ def byte_table(tokenizer: Tokenizer, size: int) -> list[bytes]:
     table = []
     for number in range(size):
         token = tokenizer.id_to_token(number)
-        silent = token is None or number in special
-        table.append(b"" if silent else bytes(_byte_of()[letter] for letter in token))
+        shown = "" if token is None or number in special else token
+        table.append(bytes(_byte_of()[letter] for letter in shown))
     return table
 
 

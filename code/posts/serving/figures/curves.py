@@ -39,10 +39,11 @@ def mean_by(rows: Iterable[dict[str, Any]], key: str, value: str) -> tuple[list[
 def speeds(axes: Any, rows: list[dict[str, Any]], **style: Any) -> None:
     """Tokens per CPU second against the size of the batch, a line for each engine."""
     decoded = [row for row in rows if row["what"] == "decode"]
+    batches = sorted({row["batch"] for row in decoded})
     for engine in dict.fromkeys(row["engine"] for row in decoded):
         colour, dashes, mark = LINES.get(engine, (MUTED, "-", "."))
-        batches, values = mean_by((row for row in decoded if row["engine"] == engine), "batch", "speed")
-        axes.plot(batches, values, dashes, marker=mark, color=colour, label=engine, **style)
+        places, values = mean_by((row for row in decoded if row["engine"] == engine), "batch", "speed")
+        axes.plot(places, values, dashes, marker=mark, color=colour, label=engine, **style)
     axes.set_xscale("log", base=2)
     axes.set_xticks(batches, [str(batch) for batch in batches])
     axes.minorticks_off()

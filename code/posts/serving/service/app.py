@@ -16,7 +16,8 @@ import asyncio
 import math
 import secrets
 import time
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -83,10 +84,8 @@ class Server:
         self.app = Starlette(routes=routes, lifespan=self._lifespan, exception_handlers=handlers)
 
     def _lifespan(self, app: Starlette) -> Any:
-        from contextlib import asynccontextmanager
-
         @asynccontextmanager
-        async def running(app: Starlette) -> Any:
+        async def running(app: Starlette) -> AsyncIterator[None]:
             self.loop.start()
             yield
             self.loop.stop()

@@ -132,7 +132,9 @@ def prompt(asked: Completion | Chat, tokenizer: Tokenizer, vocabulary: int) -> t
         if wrong := [token for token in asked.prompt if not 0 <= token < vocabulary]:
             raise BadRequest(f"prompt: {wrong[0]} is no token, which are 0 to {vocabulary - 1}", "prompt")
         return tuple(asked.prompt)
-    begin, end = tokenizer.token_to_id("<|im_start|>"), tokenizer.token_to_id("<|im_end|>")
+    begin, end = (tokenizer.token_to_id(mark) for mark in ("<|im_start|>", "<|im_end|>"))
+    if begin is None or end is None:
+        raise BadRequest("this model has no marks for a chat: use /v1/completions", "messages")
     messages = asked.messages
     if messages[0].role not in ("system", "developer"):
         messages = [Message("system", SYSTEM), *messages]

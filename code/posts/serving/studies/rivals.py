@@ -122,7 +122,7 @@ def converted(data: str, directory: str) -> None:
         num_hidden_layers=shape.layers,
         num_attention_heads=shape.heads,
         num_key_value_heads=shape.kv_heads,
-        rope_theta=shape.rope_base,
+        rope_parameters={"rope_type": "default", "rope_theta": shape.rope_base},
         rms_norm_eps=shape.eps,
         max_position_embeddings=shape.context,
         tie_word_embeddings=True,

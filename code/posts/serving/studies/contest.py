@@ -7,6 +7,7 @@ machine. The order of engines changes from round to round. A seed is a round.
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from contextlib import ExitStack
@@ -64,6 +65,9 @@ class Contestant:
 def race(run: Run) -> list[dict[str, Any]]:
     """Every engine at every batch, and a prompt; the first round of each is not counted."""
     config, arrays = run.config, run.data("base")
+    if any(name.startswith("llama.cpp") for name in config.engines) and not os.environ.get("LLAMA_LIBRARY"):
+        way = "npm install @node-llama-cpp/linux-x64, and set LLAMA_LIBRARY to its folder bins/linux-x64"
+        raise LockstepError(f"llama.cpp is not at hand: {way}")
     data = "tiny"
     if "gguf" in arrays:
         path = run.scratch / "model.gguf"

@@ -47,8 +47,15 @@ class Connection:
         """
         limits = {"limit": buffer} if buffer else {}
         self.reader, self.writer = await asyncio.open_connection("127.0.0.1", self.port, **limits)
+        try:
+            await self._ask(path, content, headers or {})
+        except BaseException:
+            self.close()
+            raise
+
+    async def _ask(self, path: str, content: Any, headers: dict[str, str]) -> None:
         body = json.dumps(content).encode()
-        told = "".join(f"{name}: {value}\r\n" for name, value in (headers or {}).items())
+        told = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
         head = f"POST {path} HTTP/1.1\r\nHost: load\r\nConnection: close\r\n{told}Content-Length: {len(body)}\r\n\r\n"
         self.writer.write(head.encode() + body)
         answered = (await self.reader.readuntil(b"\r\n\r\n")).decode()
@@ -56,7 +63,6 @@ class Connection:
         if status != 200:
             after = answered.lower().partition("retry-after:")[2].partition("\r\n")[0]
             said = (await self.reader.read()).decode()
-            self.close()
             raise Refused(status, said, float(after or 0))
 
     async def events(self) -> AsyncIterator[Any]:

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from posts.serving import client, lora, pages
+from posts.serving import engine as engines
 from posts.serving.engine import Request, complete
 from posts.serving.sampling import Sampling
 from posts.serving.scene import CHAT, SOON, Call, Scene, Unhurried, serving, until
@@ -83,7 +84,10 @@ def killed(scene: Scene, control: bool) -> Row:
             await anext(stream)
         if not control:
             server.kill()
-        return list(await asyncio.gather(*map(to_the_end, streams)))
+        whole = await asyncio.gather(*map(to_the_end, streams))
+        for connection in connections:
+            connection.close()
+        return list(whole)
 
     async def to_the_end(stream: Any) -> bool:
         """Does it come to [DONE]?"""
@@ -254,10 +258,8 @@ def poisoned_prefix(scene: Scene, control: bool) -> Row:
     alone = [
         complete(scene.engine(share=False), [Request("v", one, Sampling(12, ignore_eos=True))])["v"] for one in victims
     ]
-    from posts.serving import engine as module
-
     if control:
-        pages.digest = module.digest = weak
+        pages.digest = engines.digest = weak
     try:
         engine, changed, taken = scene.engine(), 0, 0
         for victim, expected in zip(victims, alone, strict=True):
@@ -266,7 +268,7 @@ def poisoned_prefix(scene: Scene, control: bool) -> Row:
             changed += got.tokens != expected.tokens
             taken += got.end.cached_tokens > 0
     finally:
-        pages.digest = module.digest = original
+        pages.digest = engines.digest = original
     return {"kept": float(taken == 0), "sent": float(len(victims)), "changed": float(changed)}
 
 

@@ -1,10 +1,11 @@
 """Figures say what the runs say: drawn from tables made up here, and read back from the data beside them."""
 
 import csv
+import struct
 
 import pytest
 from posts.resnet.experiment import Config
-from posts.resnet.figures import common, depth, inside, scale, training
+from posts.resnet.figures import common, curves, glance, inside, scale, training
 
 DEPTHS, SEEDS = (20, 56, 110), range(3)
 
@@ -59,15 +60,29 @@ def trainings():
                 yield Made("degradation", [row], {"curve.csv": curve}, **keys)
 
 
-def test_depth_is_drawn_with_every_seed_and_the_means(tmp_path):
+def test_the_glance_shows_a_block_and_every_seed_and_the_means_by_depth(tmp_path):
     run = Drawing(tmp_path, list(trainings()))
-    depth.draw(run)  # type: ignore[arg-type]
-    series, text = run.drawn("depth")
+    glance.draw(run)  # type: ignore[arg-type]
+    series, text = run.drawn("glance")
     expected = [(place, pytest.approx(final("plain", layers, 1))) for place, layers in enumerate(DEPTHS)]
-    assert series["", "plain, mean"] == expected
+    assert series["2", "plain, mean"] == expected
     dots = [(place, final("residual", layers, seed)) for place, layers in enumerate(DEPTHS) for seed in SEEDS]
-    assert series["", "residual"] == [(place, pytest.approx(error)) for place, error in dots]
+    assert series["2", "residual"] == [(place, pytest.approx(error)) for place, error in dots]
     assert ">plain<" in text and ">residual<" in text and ">110<" in text
+    assert ">+<" in text
+
+
+def test_the_card_names_both_lines_and_is_of_the_size_that_messengers_show(tmp_path):
+    glance.draw_card(Drawing(tmp_path, list(trainings())))  # type: ignore[arg-type]
+    text = (tmp_path / "card.svg").read_text()
+    assert ">plain<" in text and ">residual<" in text and ">56<" in text
+    header = (tmp_path / "card.png").read_bytes()[16:24]
+    assert struct.unpack(">II", header) == (1200, 630)
+
+
+def test_curves_are_those_of_the_shallowest_network_and_of_56_layers(tmp_path):
+    run = Drawing(tmp_path, list(trainings()))
+    curves.draw(run)  # type: ignore[arg-type]
     series, _ = run.drawn("curves")
     assert series["plain", "56 layers"][-1] == (6000, pytest.approx(final("plain", 56, 1) + 1))
     assert ("plain", "110 layers") not in series and ("residual", "20 layers") in series

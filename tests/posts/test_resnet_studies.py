@@ -210,7 +210,8 @@ def test_both_sides_of_the_clock_take_the_same_updates():
 def test_shares_of_the_time_are_of_the_parts_they_are_called_by():
     assert speed.part_of("aten::mkldnn_convolution") == speed.part_of("ConvolutionBackward0") == "convolutions"
     assert speed.part_of("aten::native_batch_norm_backward") == "norms"
-    assert speed.part_of("aten::add") == "shortcuts and sums" and speed.part_of("aten::add_") == "optimiser"
+    assert speed.part_of("aten::add") == speed.part_of("aten::add_") == "shortcuts and sums"
+    assert speed.part_of("aten::_fused_sgd_") == "optimiser"
     assert speed.part_of("aten::addmm") == "everything else"
     images, _ = training_images(ARRAYS, 40, 8)
     found = speed.shares(speed.opponents(SMALL, 0, len(images))[0], images, SMALL)

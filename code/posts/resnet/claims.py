@@ -49,9 +49,9 @@ def deeper_plain_networks_fit_worse(measured):
 
 
 @claim("greater")
-def the_deepest_plain_network_fits_worst(measured):
-    """The plain network of 110 layers has a higher training error than that of 56."""
-    return measured("train_error", depth=110, **PLAIN), measured("train_error", depth=56, **PLAIN)
+def twelve_more_plain_layers_fit_worse(measured):
+    """The plain network of 56 layers has a higher training error than that of 44."""
+    return measured("train_error", depth=56, **PLAIN), measured("train_error", depth=44, **PLAIN)
 
 
 @claim("greater")
@@ -100,9 +100,9 @@ def nor_does_it_after_training(measured):
 
 @claim("greater")
 def the_gradient_explodes_with_depth(measured):
-    """Before training, the gradient grows by more powers of ten on its way through 110 plain layers than through 56."""
+    """Before training, the gradient grows by more powers of ten on its way through 56 plain layers than through 20."""
     at = {"network": "plain", "when": "start"}
-    return measured("signal_gain", depth=110, **at), measured("signal_gain", depth=56, **at)
+    return measured("signal_gain", depth=56, **at), measured("signal_gain", depth=20, **at)
 
 
 @claim("less")
@@ -120,8 +120,8 @@ def residual_layers_respond_less(measured):
 
 @claim("less")
 def the_deeper_the_less_each_layer_changes(measured):
-    """The layers of a residual network of 110 layers respond less than those of one of 20."""
-    return measured("response", network="residual", depth=110), measured("response", network="residual", depth=20)
+    """The layers of a residual network of 56 layers respond less than those of one of 20."""
+    return measured("response", network="residual", depth=56), measured("response", network="residual", depth=20)
 
 
 @claim("less")
@@ -159,15 +159,15 @@ def half_a_shortcut_is_better_than_none(measured):
 
 @claim("undecided")
 def projections_are_undecided(measured):
-    """Whether projections (option B) lower the validation error at 56 layers, five seeds do not tell."""
-    other = measured("validation_error", stage="projected", depth=56)
-    return other, measured("validation_error", depth=56, **RESIDUAL)
+    """Whether projections (option B) lower the validation error at 20 layers, five seeds do not tell."""
+    other = measured("validation_error", stage="projected", depth=20)
+    return other, measured("validation_error", depth=20, **RESIDUAL)
 
 
 @claim("less")
 def a_zero_start_helps_the_deepest(measured):
-    """At 110 layers, blocks that begin as their shortcuts lead to a lower training error."""
-    return measured("train_error", stage="zeroed", depth=110), measured("train_error", depth=110, **RESIDUAL)
+    """At 56 layers, the most that we trained, blocks that begin as their shortcuts lead to a lower training error."""
+    return measured("train_error", stage="zeroed", depth=56), measured("train_error", depth=56, **RESIDUAL)
 
 
 @claim("undecided")

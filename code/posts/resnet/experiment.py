@@ -8,7 +8,7 @@ from lockstep.catalogue import cifar10, digits_in_colour
 from lockstep.experiment import Experiment, Metric
 
 from posts.resnet.claims import CLAIMS
-from posts.resnet.tables import DEPTHS, TABLES, TEST_ERROR
+from posts.resnet.tables import GRID, TABLES, TEST_ERROR
 
 
 @dataclass(frozen=True)
@@ -113,16 +113,14 @@ resnet = Experiment(
     },
 )
 small = {"setting": ["small"], "seed": range(5)}
-train = resnet.stage("train:fit", legs=20, setting=["paper"], seed=range(3))
-degradation = resnet.stage(
-    "train:fit", name="degradation", legs=2, network=["residual", "plain"], depth=DEPTHS, **small
-)
-scaled = resnet.stage("train:fit", name="scaled", alpha=[0.25, 0.5, 0.75], depth=[56], **small)
-projected = resnet.stage("train:fit", name="projected", network=["projection"], depth=[20, 56], **small)
-zeroed = resnet.stage("train:fit", name="zeroed", legs=2, network=["zero-gamma"], depth=[56, 110], **small)
-undecayed = resnet.stage("train:fit", name="undecayed", network=["bare-norms"], depth=[20, 56], **small)
+train = resnet.stage("train:fit", legs=16, setting=["paper"], seed=range(1))  # three seeds are the aim
+degradation = resnet.stage("train:fit", name="degradation", network=["residual", "plain"], depth=GRID, **small)
+scaled = resnet.stage("train:fit", name="scaled", alpha=[0.25, 0.5, 0.75], depth=[56], setting=["small"], seed=range(3))
+projected = resnet.stage("train:fit", name="projected", network=["projection"], depth=[20], **small)
+zeroed = resnet.stage("train:fit", name="zeroed", network=["zero-gamma"], depth=[56], setting=["small"], seed=range(3))
+undecayed = resnet.stage("train:fit", name="undecayed", network=["bare-norms"], depth=[20], **small)
 whole = resnet.stage("train:fit", name="whole", network=["all-images"], depth=[20], **small)
-watched = resnet.stage("train:fit_watched", name="watched", held_out_every=[250], depth=[20, 56], **small)
+watched = resnet.stage("train:fit_watched", name="watched", held_out_every=[250], depth=[20], **small)
 
 score = resnet.stage("evaluate:score", each=train)
 score_degradation = resnet.stage("evaluate:score", name="evaluate-degradation", each=degradation)
@@ -133,7 +131,9 @@ lesions = resnet.stage("studies.lesions:measure", name="lesions", each=degradati
 lesions_paper = resnet.stage("studies.lesions:measure", name="lesions-paper", each=train)
 selection = resnet.stage("studies.selection:measure", name="selection", each=watched)
 speed = resnet.stage("studies.speed:measure", name="speed", setting=["paper"], seed=range(5))
-draw_depth = resnet.stage("figures.depth:draw", name="figures-depth", over=[degradation])
+draw_curves = resnet.stage("figures.curves:draw", name="figures-curves", over=[degradation])
+draw_glance = resnet.stage("figures.glance:draw", name="glance", over=[degradation])
+draw_card = resnet.stage("figures.glance:draw_card", name="card", over=[degradation])
 draw_training = resnet.stage("figures.training:draw", name="figures-training", over=[train])
 draw_inside = resnet.stage("figures.inside:draw", name="figures-inside", over=[gradients, responses, lesions])
 draw_scale = resnet.stage("figures.scale:draw", name="figures-scale", over=[degradation, scaled])

@@ -77,7 +77,7 @@ class Block(nn.Module):
     def forward(self, x_BCHW: Tensor) -> Tensor:
         y_BDHW = self.residual(x_BCHW)
         if self.alpha:
-            y_BDHW = torch.add(y_BDHW, self.shortcut(x_BCHW), alpha=self.alpha)
+            y_BDHW.add_(self.shortcut(x_BCHW), alpha=self.alpha)  # in place: no norm's gradient needs its output
         return F.relu(y_BDHW, inplace=True)
 
 

@@ -33,8 +33,8 @@ PARTS = {  # by patterns in the names of PyTorch's operators; the first that fit
     "convolutions": r"[Cc]onvolution",
     "norms": r"[Bb]atch_?[Nn]orm",
     "rectifiers": r"[Rr]elu|threshold|clamp",
-    "optimiser": r"Optimizer|aten::(add_|mul_)$",
-    "shortcuts and sums": r"aten::(add|constant_pad_nd|pad)$",
+    "optimiser": r"Optimizer|_fused_sgd",
+    "shortcuts and sums": r"aten::(add_?|constant_pad_nd|pad)$",
     "crops": r"aten::(index|flip|where|randint|random_|randperm|cat)$",
 }
 

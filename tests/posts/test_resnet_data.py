@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 import torch
 from lockstep.catalogue import cifar10, digits_in_colour
-from lockstep.datasets import Dataset, File, digest_arrays
+from lockstep.datasets import File, digest_arrays
 from lockstep.errors import DataError
+from lockstep.packed import Packed
 from posts.resnet.data import Images, Order, batch, cropped, mean_picture, shrunk, training_images
 from posts.resnet.data import test_images as official_test_images
 
@@ -160,11 +161,12 @@ def test_a_mirror_may_hold_the_same_arrays_under_another_name(tmp_path, monkeypa
     monkeypatch.setenv("LOCKSTEP_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("LOCKSTEP_DATA", str(tmp_path / "mirror"))
     digest = digest_arrays({"x": np.arange(5)})
-    file = File("official.gz", digest, lambda path: {"x": np.load(path)}, also=("other.npy",))
+    file = File("official.gz", digest, lambda path: {"x": np.load(path)})
+    elsewhere = (("official.gz", "other.npy"),)
     home = (tmp_path / "nowhere").as_uri() + "/"
-    assert np.array_equal(Dataset("small", home, "none", (file,)).load()["x"], np.arange(5))
+    assert np.array_equal(Packed("small", home, "none", (file,), elsewhere=elsewhere).load()["x"], np.arange(5))
     with pytest.raises(DataError, match="does not decode to the declared arrays"):  # the digest decides, not the name
-        Dataset("small", home, "none", (replace(file, digest="0" * 64),)).load()
+        Packed("small", home, "none", (replace(file, digest="0" * 64),), elsewhere=elsewhere).load()
 
 
 def test_a_pickle_that_asks_for_anything_but_arrays_is_refused_and_not_run(tmp_path):

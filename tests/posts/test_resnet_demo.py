@@ -136,7 +136,7 @@ def test_the_stage_publishes_the_first_seed_in_half_precision_and_its_error(publ
 def test_in_the_browser_the_logits_equal_pytorchs_with_and_without_shortcuts(page):
     compare = """async () => {
         const { load } = await import("/post/demo/files.js");
-        const { difference } = await import("/post/demo/network.js");
+        const { difference } = await import("/post/demo/layers.js");
         const digests = JSON.parse(document.querySelector(".demo").dataset.digests);
         const [network, examples] = await Promise.all(%s.map((name) => load(name, digests)));
         const before = difference(network.tensors, examples.tensors);

@@ -1,8 +1,8 @@
 // The demo in the page: ResNet-20 on a picture, with a switch on every shortcut.
-// Nothing is loaded before the button is pressed, and nothing leaves the page. The arithmetic is in network.js.
+// Nothing is loaded before the button is pressed, and nothing leaves the page. The arithmetic is in layers.js.
 
 import { load } from "./files.js";
-import { blocksOf, centred, classify, difference, softmax } from "./network.js";
+import { blocksOf, centred, classify, difference, softmax } from "./layers.js";
 
 const FILES = ["network.safetensors", "examples.safetensors"];
 const CLASSES = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"];

@@ -49,8 +49,8 @@ def descent(model: ResNet, config: Config) -> torch.optim.SGD:
     spared = [] if config.decay_norms else [p for p in model.parameters() if p.dim() == 1]
     decayed = [p for p in model.parameters() if config.decay_norms or p.dim() > 1]
     groups = [{"params": decayed}, *([{"params": spared, "weight_decay": 0.0}] if spared else [])]
-    rates = {"lr": config.learning_rate, "momentum": config.momentum, "weight_decay": config.weight_decay}
-    return torch.optim.SGD(groups, **rates, fused=True)  # one pass over each parameter, not three
+    rate, momentum, decay = config.learning_rate, config.momentum, config.weight_decay
+    return torch.optim.SGD(groups, rate, momentum, weight_decay=decay, fused=True)  # one pass over each parameter
 
 
 @dataclass

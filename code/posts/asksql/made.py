@@ -182,6 +182,13 @@ def asked_of_sheets() -> Arrays:
     } | {name: _bytes(text) for name, text in SHEET_QUESTIONS.items()}
 
 
+def prose() -> Arrays:
+    """A few lines of English that are no questions."""
+    lines = [f"{text.rstrip('?')} is what somebody asked." for _, _, text, *_ in ASKED]
+    return {"val_en": _bytes("\n".join(lines))}
+
+
+made_prose = Made("prose", prose, licence=OWN)
 made_base = Made("random_llama", random_base, licence=OWN)
 made_wikisql = Made("twenty_questions", asked, licence=OWN)
 made_geoquery = Made("staff_questions", asked_of_staff, licence=OWN)

@@ -6,6 +6,7 @@ The page compares its own first answers with Python's before it lets a reader as
 
 from __future__ import annotations
 
+import html
 import json
 from collections.abc import Iterable
 from contextlib import closing
@@ -110,13 +111,11 @@ def told(reply: Reply) -> dict[str, Any]:
 
 def poster(table: dict[str, Any]) -> str:
     """What stands in the page until the demo starts: a question, the query and the top of its table, as text."""
-    from xml.sax.saxutils import escape
-
     first = table["questions"][0]
     lines = [f"“{first['text']}”", first["large"]["sql"], "", " · ".join(table["header"])]
     lines += [" · ".join(row) for row in table["rows"][:4]]
     text = "".join(
-        f'<text x="16" y="{34 + 26 * i}" font-weight="{650 if i < 2 else 400}">{escape(line)}</text>'
+        f'<text x="16" y="{34 + 26 * i}" font-weight="{650 if i < 2 else 400}">{html.escape(line)}</text>'
         for i, line in enumerate(lines)
     )
     return (

@@ -302,3 +302,13 @@ wikitablequestions = Packed(
     ),
     elsewhere=(("WikiTableQuestions-1.0.2-compact.zip", "tables_csv.tar.xz"),),
 )
+gsm8k = Packed(
+    "gsm8k",
+    home="https://raw.githubusercontent.com/openai/grade-school-math/3101c7d5072418e28b9008a6636bde82a006892c/"
+    "grade_school_math/data/",
+    licence="MIT (Cobbe et al., 2021)",
+    files=(
+        File("train.jsonl", "d40eca1798e0b22c07d5270c388de448627be777284d6fb99ebe50e5afbc16b9", unpacked("train")),
+        File("test.jsonl", "bd9da54678b899d4b30efe1770fa639a23e636650c952267970b197787bdf707", unpacked("test")),
+    ),
+)

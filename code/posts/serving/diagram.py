@@ -1,17 +1,13 @@
-"""The architecture, drawn from architecture.dot by Graphviz, with text as text and the colours of the other figures."""
+"""The architecture, drawn from architecture.dot by Graphviz."""
 
 from __future__ import annotations
 
-import re
-import shutil
-import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from lockstep.datasets import Arrays, Made
-from lockstep.errors import LockstepError
-from lockstep.figures import INK, MUTED, PALETTE, themed
+from lockstep.figures import INK, MUTED, PALETTE, diagram
 
 if TYPE_CHECKING:
     from lockstep.run import Run
@@ -29,19 +25,6 @@ source = Made("serving_architecture", read, licence="MIT")  # as data: a change 
 
 def draw(run: Run) -> list[dict[str, Any]]:
     """Figure: architecture.svg."""
-    drawn = render(run.data("architecture")["dot"].tobytes())
+    drawn = diagram(run.data("architecture")["dot"].tobytes(), COLOURS)
     run.figure("architecture.svg").write_text(drawn, encoding="utf-8")
     return []
-
-
-def render(text: bytes) -> str:
-    """An SVG that follows the reader's scheme. Raises LockstepError without Graphviz, or for what is no graph."""
-    if shutil.which("dot") is None:
-        raise LockstepError("Graphviz is not installed: the program dot draws the architecture (apt install graphviz)")
-    for name, colour in COLOURS.items():
-        text = text.replace(name.encode(), colour.encode())
-    done = subprocess.run(["dot", "-Tsvg"], input=text, capture_output=True, check=False)
-    if done.returncode:
-        raise LockstepError(f"architecture.dot: {done.stderr.decode().strip()}")
-    svg = re.sub(r"<!--.*?-->\n?|<title>.*?</title>\n?", "", done.stdout.decode("utf-8"), flags=re.DOTALL)
-    return themed(re.sub(r"(<svg[^>]*>)", r"\1<defs></defs>", svg, count=1))

@@ -20,7 +20,8 @@ ENGINES = (
 )
 RECIPES = ("rounded rows", "smoothed", "columns apart", "both, by largest values", "both", "both, head in float32")
 SERVER = ["__main__", "service.serve"]  # what runs in the processes that a stage starts
-RATES = (0.25, 0.5, 1.0, 1.5, 2.0)
+SERVERS = ("ours, int8", "llama-server, Q4_1")
+RATES = (1.0, 2.0, 4.0, 6.0, 8.0)
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,9 @@ class Config:
     slo_each: float = 0.25
     pages: int = 1024
     context: int = 2048
+    servers: tuple[str, ...] = SERVERS
+    together: int = 16
+    rounds: int = 4
     strikes: int = 100
     drills: tuple[str, ...] = tuple(drill for drill, *_ in DRILLED)
     clients: int = 6
@@ -79,6 +83,7 @@ serving = Experiment(
         Metric("each_p99", unit="s", digits=3, better="lower", title="each other token, 99th percentile"),
         Metric("good", unit="%", digits=1, better="higher", title="requests in time"),
         Metric("goodput", unit="requests/s", digits=2, better="higher", title="requests in time, a second"),
+        Metric("capacity", unit="requests/s", digits=2, better="higher", title="requests a second at full use"),
         Metric("refused", digits=1, title="requests turned away"),
         Metric("lost", digits=0, better="lower", title="lost"),
         Metric("requests", digits=0, title="requests counted"),
@@ -118,6 +123,9 @@ serving = Experiment(
             "written": 6,
             "pages": 256,
             "context": 512,
+            "servers": ("ours, int8",),
+            "together": 2,
+            "rounds": 1,
             "strikes": 2,
             "clients": 2,
             "soak_seconds": 3,
@@ -128,7 +136,7 @@ serving = Experiment(
         "grid": {"seed": [0], "rate": [4.0], "replicas": [4]},
     },
 )
-parity = serving.stage("parity:compare", seed=range(5))
+parity = serving.stage("parity:compare", seed=range(3))
 kernels = serving.stage("studies.kernels:measure", name="kernels")
 contest = serving.stage(
     "studies.contest:race",
@@ -138,7 +146,16 @@ contest = serving.stage(
     covers=["studies.rivals"],
     variables=["LLAMA_LIBRARY"],
 )
-load = serving.stage("load:measure", name="load", rate=RATES, seed=range(5), programs=["python"], covers=SERVER)
+serving.stage(
+    "studies.together:measure",
+    name="together",
+    seed=range(5),
+    programs=["python", "llama-server"],
+    covers=SERVER,
+    variables=["LLAMA_LIBRARY"],
+)
+load = serving.stage("load:measure", name="load", rate=RATES, seed=range(3), programs=["python"], covers=SERVER)
+queue = serving.stage("studies.queue:foretell", name="queue", over=[contest], rate=RATES, seed=range(3))
 serving.stage("load:overhead", name="overhead", seed=range(5), programs=["python"], covers=SERVER)
 serving.stage("drills:perform", seed=range(3), programs=["python"], covers=SERVER)
 serving.stage("load:soak", name="soak", seed=[0], programs=["python"], covers=SERVER)
@@ -147,7 +164,7 @@ router = serving.stage(
 )
 serving.stage("studies.cost:count", name="cost", over=[contest])
 serving.stage("trace:publish")
-serving.stage("figures.curves:draw", name="figures", over=[contest, load, router])
+serving.stage("figures.curves:draw", name="figures", over=[contest, load, queue, router])
 serving.stage("figures.card:draw", name="card", over=[contest])
 serving.stage("diagram:draw", name="architecture", programs=["dot"])
 

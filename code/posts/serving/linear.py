@@ -6,14 +6,17 @@ those columns stay in float32 and are multiplied apart (Dettmers et al., 2022, L
 moves in part from the activations to the weights (Xiao et al., 2023, SmoothQuant). Both are one factor a column, so
 they cost a product with a vector, and a small product with a thin matrix.
 
-The int8 product itself is `torch._int_mm`, a private name of PyTorch, with its weight as the transpose of (O, I): on
-processors with VNNI by far the fastest way that PyTorch has (studies/kernels.py). This is the one place that names it.
+The int8 product itself is oneDNN's, by two private names of PyTorch, and this is the one place that names them. Its own
+format of weights is twice as fast for sixteen rows as `torch._int_mm`, which arranges them anew in each call
+(studies/kernels.py), but takes unsigned rows; a processor that multiplies unsigned by signed bytes and saturates the
+sum of two gets them wrong, so `exact` is asked first, and `torch._int_mm` is the way where it says no.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 
 import torch
 from torch import Tensor
@@ -22,14 +25,48 @@ from posts.serving.model import Float32, KVCache, Linear, Model, whole
 
 STEPS = 127.0
 PARTS = ("qkv", "o", "gate_up", "down")
+ZERO = 128  # of unsigned bytes
 int8_product = torch._int_mm  # pyright: ignore[reportPrivateImportUsage]
 Sizes = dict[str, dict[str, Tensor]]  # by product, and by how they are told
 
 
 def rounded(x_NI: Tensor) -> tuple[Tensor, Tensor]:
-    """Rows as integers of −127 to 127, and the scale (N, 1) of each: x ≈ q · scale."""
+    """Rows as whole numbers of −127 to 127, and the scale (N, 1) of each: x ≈ q · scale."""
     scale_N1 = x_NI.abs().amax(dim=-1, keepdim=True).clamp_min_(1e-12).div_(STEPS)
-    return (x_NI / scale_N1).round_().to(torch.int8), scale_N1
+    return (x_NI / scale_N1).round_(), scale_N1
+
+
+class Packed:
+    """The product (N, O) in float32 of int8 rows (N, I) with int8 rows of weights (O, I), scaled by columns (O)."""
+
+    def __init__(self, q_OI: Tensor, scale_O: Tensor):
+        self.packed, self.scale_O = torch.ops.onednn.qlinear_prepack(q_OI, None), scale_O
+        self.zeros_O = torch.zeros(len(scale_O), dtype=torch.int64)
+
+    def __call__(self, q_NI: Tensor) -> Tensor:
+        """`q_NI`: whole numbers of −127 to 127, as float32, which it overwrites."""
+        return torch.ops.onednn.qlinear_pointwise(
+            q_NI.add_(ZERO).to(torch.uint8),
+            *(1.0, ZERO, self.packed, self.scale_O, self.zeros_O),
+            *(None, 1.0, 0, torch.float32, "none", [], ""),
+        )
+
+
+class Plain:
+    """The same product by `torch._int_mm`, with its weight as the transpose of (O, I)."""
+
+    def __init__(self, q_OI: Tensor, scale_O: Tensor):
+        self.q_IO, self.scale_O = q_OI.contiguous().t(), scale_O
+
+    def __call__(self, q_NI: Tensor) -> Tensor:
+        return int8_product(q_NI.to(torch.int8), self.q_IO) * self.scale_O
+
+
+@cache
+def exact() -> bool:
+    """Does this processor sum products of unsigned and signed bytes without saturation?"""
+    q_NI, q_OI = torch.full((2, 64), STEPS), torch.full((16, 64), int(STEPS), dtype=torch.int8)
+    return bool((Packed(q_OI, torch.ones(16))(q_NI) == 64 * STEPS**2).all())
 
 
 class Int8:
@@ -44,14 +81,13 @@ class Int8:
         s_I = smoothing(w_OI, size_I, smooth)
         self.factor_I = left_I / s_I
         q_OI, scale_O1 = rounded(w_OI * s_I * left_I)
-        self.q_IO = q_OI.contiguous().t()  # (I, O), laid out as (O, I)
-        self.scale_O = scale_O1[:, 0].contiguous()
+        self.product = (Packed if exact() else Plain)(q_OI.to(torch.int8), scale_O1[:, 0].contiguous())
         self.columns = columns
         self.kept_KO = w_OI.index_select(1, columns).t().contiguous()
 
     def __call__(self, x_NI: Tensor) -> Tensor:
         q_NI, scale_N1 = rounded(x_NI * self.factor_I)
-        y_NO = (int8_product(q_NI, self.q_IO) * self.scale_O).mul_(scale_N1)
+        y_NO = self.product(q_NI).mul_(scale_N1)
         return y_NO.addmm_(x_NI.index_select(1, self.columns), self.kept_KO) if len(self.columns) else y_NO
 
 
@@ -94,7 +130,7 @@ class Recipe:
     """How a model becomes int8: float32 columns of each input, the exponent of smoothing, whether the head too, and by
     which size of the columns ("typical" or "largest") they are told apart."""
 
-    kept: int = 32
+    kept: int = 16
     smooth: float = 0.5
     head: bool = True
     size: str = "typical"

@@ -49,6 +49,12 @@ def bodies(run: Run, number: int, tokens: int) -> list[dict[str, Any]]:
     return [each | {"ignore_eos": True} for each in found]
 
 
+def arrivals(config: Any, seed: int) -> Any:
+    """Seconds (N,) at which requests are due: Poisson at the rate, for about `load_seconds`."""
+    number = max(8, int(config.rate * config.load_seconds))
+    return np.cumsum(np.random.default_rng(seed).exponential(1 / config.rate, number))
+
+
 async def one(port: int, content: Any, due: float) -> tuple[float, float, str]:
     """Seconds from due to the first token, mean seconds between the others, and how it ended."""
     try:
@@ -75,8 +81,8 @@ async def offer(port: int, asked: list[dict[str, Any]], due_N: Any) -> list[tupl
 def measure(run: Run) -> list[dict[str, Any]]:
     """One server, one rate, one seed of arrivals. Latencies in seconds; of requests that were not served, none."""
     config = run.config
-    number = max(8, int(config.rate * config.load_seconds))
-    due_N = np.cumsum(np.random.default_rng(run.seed).exponential(1 / config.rate, number))
+    due_N = arrivals(config, run.seed)
+    number = len(due_N)
     asked = bodies(run, number, config.written)
     with Process(run.scratch / "server", model=served(run), pages=config.pages, context=config.context) as server:
         before = server.cpu()

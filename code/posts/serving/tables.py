@@ -72,7 +72,7 @@ def recipes(measured: Any, reported: Any) -> Rows:
 def products(measured: Any, reported: Any) -> Rows:
     """Ways to multiply, for all products of a step of the blocks."""
     rows = []
-    for way in ("float32", "bfloat16", "int8, product", "int8, whole"):
+    for way in ("float32", "bfloat16", "int8, arranged in each call", "int8, arranged once", "int8, as served"):
         row: dict[str, Any] = {"way": way}
         for batch, name in ((1, "one row"), (4, "four"), (16, "sixteen")):
             row[name] = measured("products", stage="kernels", way=way, batch=batch)
@@ -83,8 +83,8 @@ def products(measured: Any, reported: Any) -> Rows:
 def offered(measured: Any, reported: Any) -> Rows:
     """Each rate: latencies, and what came in time."""
     rows = []
-    for rate in (0.25, 0.5, 1.0, 1.5, 2.0):
-        at = {"stage": "load", "rate": rate}
+    for rate in (1.0, 2.0, 4.0, 6.0, 8.0):
+        at, foretold = {"stage": "load", "rate": rate}, {"stage": "queue", "rate": rate}
         row: dict[str, Any] = {"offered": f"{rate:g} requests/s"}
         for name, title in (
             ("first_p50", "first token, median"),
@@ -92,7 +92,24 @@ def offered(measured: Any, reported: Any) -> Rows:
             ("each_p50", "each other, median"),
         ):
             row[title] = measured(name, **at)
+        row["median, foretold"] = measured("first_p50", **foretold)
         rows.append(row | {"in time": measured("good", **at), "goodput": measured("goodput", **at)})
+    return rows
+
+
+def sixteen(measured: Any, reported: Any) -> Rows:
+    """Sixteen clients at once: our server and llama-server."""
+    rows = []
+    for server in ("ours, int8", "llama-server, Q4_1"):
+        at = {"stage": "together", "server": server}
+        row: dict[str, Any] = {
+            "server": server,
+            "goodput": measured("goodput", **at),
+            "in time": measured("good", **at),
+        }
+        row |= {"first token, median": measured("first_p50", **at), "99th": measured("first_p99", **at)}
+        row["each other, median"] = measured("each_p50", **at)
+        rows.append(row | {"tokens per CPU second": measured("speed", **at)})
     return rows
 
 
@@ -134,4 +151,4 @@ def costs(measured: Any, reported: Any) -> Rows:
     return rows
 
 
-TABLES = (speeds, recipes, products, offered, drilled, replicas, costs)
+TABLES = (speeds, recipes, products, sixteen, offered, drilled, replicas, costs)

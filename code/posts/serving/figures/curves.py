@@ -57,16 +57,21 @@ def draw(run: Run) -> list[dict[str, Any]]:
         axes.set_xlabel("requests at once")
         axes.set_ylabel("tokens per CPU second")
         axes.legend(fontsize=9)
-    offered = rows_of(run, "load")
+    offered, foretold = rows_of(run, "load"), rows_of(run, "queue")
     with figure(run.figure("load.svg"), 6.6, 3.0, ncols=2) as (_, (left, right)):
-        for quantile, dashes in (("50", "-"), ("95", "--"), ("99", ":")):
+        for quantile, dashes in (("50", "-"), ("99", ":")):
             rates, values = mean_by(offered, "rate", f"first_p{quantile}")
             left.plot(rates, values, dashes, color=PALETTE[0], marker="o", label=f"{quantile}th percentile")
+        rates, values = mean_by(foretold, "rate", "first_p50")
+        left.plot(rates, values, "--", color=PALETTE[1], label="median, foretold")
         left.set(xlabel="requests a second, offered", ylabel="seconds to the first token", yscale="log")
         left.legend(fontsize=9)
         rates, values = mean_by(offered, "rate", "goodput")
         right.plot(rates, rates, ":", color=MUTED, label="all of them")
         right.plot(rates, values, "-", marker="o", color=PALETTE[0], label="in time")
+        right.axvline(
+            float(np.mean([row["capacity"] for row in foretold])), color=PALETTE[1], label="capacity, foretold"
+        )
         right.set(xlabel="requests a second, offered", ylabel="requests a second, in time")
         right.legend(fontsize=9)
     simulated = rows_of(run, "router")

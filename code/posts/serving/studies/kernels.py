@@ -15,7 +15,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from posts.serving.linear import Int8, int8_product, rounded
+from posts.serving.linear import Int8, Packed, Plain, rounded
 from posts.serving.lora import sizes
 from posts.serving.weights import read
 
@@ -37,15 +37,18 @@ def median_of(work: Callable[[], Any], calls: int) -> float:
 
 
 def ways(w_OI: torch.Tensor, x_NI: torch.Tensor) -> dict[str, Callable[[], Any]]:
-    """The ways to multiply; `int8, whole` has everything that Int8 does, `int8, product` only its product."""
+    """The ways to multiply. `as served` has everything that Int8 does, the two before it the product alone."""
     largest_I = x_NI.abs().amax(dim=0)
-    made, (q_NI, _), (w_q, _) = Int8(w_OI, largest_I, 16, 0.5), rounded(x_NI), rounded(w_OI)
+    made, (q_NI, _), (w_q, scale_O1) = Int8(w_OI, largest_I, 16, 0.5), rounded(x_NI), rounded(w_OI)
+    q_OI, scale_O = w_q.to(torch.int8), scale_O1[:, 0].contiguous()
+    packed, plain = Packed(q_OI, scale_O), Plain(q_OI, scale_O)
     w_half, x_half = w_OI.bfloat16(), x_NI.bfloat16()
     return {
         "float32": lambda: F.linear(x_NI, w_OI),
         "bfloat16": lambda: F.linear(x_half, w_half),
-        "int8, product": lambda: int8_product(q_NI, w_q.t()),
-        "int8, whole": lambda: made(x_NI),
+        "int8, arranged in each call": lambda: plain(q_NI),
+        "int8, arranged once": lambda: packed(q_NI.clone()),
+        "int8, as served": lambda: made(x_NI),
     }
 
 

@@ -15,12 +15,20 @@ ENGINES = (
     "ours, float32",
     "CTranslate2, int8",
     "CTranslate2, float32",
-    "llama.cpp, Q4_1",
+    "llama.cpp, Q4_0",
     "llama.cpp, Q8_0",
 )
-RECIPES = ("rounded rows", "smoothed", "columns apart", "both, by largest values", "both", "both, head in float32")
+RECIPES = (
+    "rounded rows",
+    "smoothed",
+    "columns apart",
+    "both, by largest values",
+    "both",
+    "both, head in float32",
+    "four bits",
+)
 SERVER = ["__main__", "service.serve"]  # what runs in the processes that a stage starts
-SERVERS = ("ours, int8", "llama-server, Q4_1")
+SERVERS = ("ours, int8", "llama-server, Q4_0", "llama-server, Q8_0")
 RATES = (1.0, 2.0, 4.0, 6.0, 8.0)
 
 
@@ -113,7 +121,7 @@ serving = Experiment(
     ],
     smoke={
         "config": {
-            "recipes": ("rounded rows", "both"),
+            "recipes": ("rounded rows", "both", "four bits"),
             "problems": 3,
             "engines": ("ours, int8", "ours, float32"),
             "prompt": 32,

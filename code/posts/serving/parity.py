@@ -19,7 +19,7 @@ from torch import Tensor
 from posts.serving import calibration
 from posts.serving.linear import Recipe, calibrate, quantised
 from posts.serving.model import KVCache, Model, build, whole
-from posts.serving.weights import read
+from posts.serving.weights import Base, read
 
 if TYPE_CHECKING:
     from lockstep.run import Run
@@ -32,6 +32,7 @@ RECIPES = {
     "both": Recipe(),
     "both, head in float32": Recipe(head=False),
 }
+FOUR_BITS = "four bits"  # the weights of the blocks as llama.cpp's Q4_0 rounds them, all else float32
 CHOICES = 4
 
 
@@ -49,6 +50,19 @@ def scored(model: Model, tokens: list[int]) -> Tensor:
     return model.forward(step, KVCache(model.shape, pages))[:-1].log_softmax(dim=-1)
 
 
+def four_bits(base: Base) -> Model:
+    """The model with the weights of its blocks rounded to Q4_0, as llama.cpp does: 32 of them share a scale."""
+    from gguf import GGMLQuantizationType, quants
+
+    kind = GGMLQuantizationType.Q4_0
+    rounded = {
+        name: torch.from_numpy(quants.dequantize(quants.quantize(w.numpy(), kind), kind))
+        for name, w in base.weights.items()
+        if name.startswith("blocks.") and w.dim() == 2
+    }
+    return build(base.shape, base.weights | rounded, base.name)
+
+
 def compare(run: Run) -> list[dict[str, Any]]:
     """A row for float32 and one for each recipe; each is also a row a problem in parity.csv."""
     config = run.config
@@ -56,7 +70,9 @@ def compare(run: Run) -> list[dict[str, Any]]:
     exact = build(base.shape, base.weights, base.name)
     with torch.inference_mode():
         largest = calibrate(exact, calibration.tokens(base.tokenizer, base.shape.context))
-        models = {name: quantised(exact, largest, RECIPES[name]) for name in config.recipes}
+        models = {name: quantised(exact, largest, RECIPES[name]) for name in config.recipes if name != FOUR_BITS}
+        if FOUR_BITS in config.recipes:
+            models[FOUR_BITS] = four_bits(base)
         asked = problems(run.data("problems")["test"])
         rng = np.random.default_rng(run.seed)
         chosen = rng.permutation(len(asked))[: config.problems].tolist()

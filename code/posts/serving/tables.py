@@ -10,7 +10,7 @@ ENGINES = (
     "ours, float32",
     "CTranslate2, int8",
     "CTranslate2, float32",
-    "llama.cpp, Q4_1",
+    "llama.cpp, Q4_0",
     "llama.cpp, Q8_0",
 )
 RECIPES = (
@@ -21,6 +21,7 @@ RECIPES = (
     "both, by largest values",
     "both",
     "both, head in float32",
+    "four bits",
 )
 DRILLED = (
     ("drains", "a server replaced under load", "no request is lost", ("sent", "lost")),
@@ -100,7 +101,7 @@ def offered(measured: Any, reported: Any) -> Rows:
 def sixteen(measured: Any, reported: Any) -> Rows:
     """Sixteen clients at once: our server and llama-server."""
     rows = []
-    for server in ("ours, int8", "llama-server, Q4_1"):
+    for server in ("ours, int8", "llama-server, Q4_0", "llama-server, Q8_0"):
         at = {"stage": "together", "server": server}
         row: dict[str, Any] = {
             "server": server,
@@ -143,7 +144,7 @@ def replicas(measured: Any, reported: Any) -> Rows:
 def costs(measured: Any, reported: Any) -> Rows:
     """What a million tokens cost, and from what demand on a GPU is cheaper. Arithmetic on assumed prices."""
     rows = []
-    for engine in ("ours, int8", "CTranslate2, int8", "llama.cpp, Q4_1"):
+    for engine in ("ours, int8", "CTranslate2, int8", "llama.cpp, Q4_0"):
         for batch in (1, 16):
             at = {"stage": "cost", "engine": engine, "batch": batch}
             row = {"engine": engine, "at once": str(batch), "a million tokens": measured("cost", **at)}

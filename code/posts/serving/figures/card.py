@@ -11,7 +11,7 @@ from posts.serving.figures.curves import LINES, rows_of, speeds
 if TYPE_CHECKING:
     from lockstep.run import Run
 
-SHOWN = {"ours, int8": "our engine", "CTranslate2, int8": "CTranslate2", "llama.cpp, Q4_1": "llama.cpp"}
+SHOWN = {"ours, int8": "our engine", "CTranslate2, int8": "CTranslate2", "llama.cpp, Q4_0": "llama.cpp"}
 
 
 def draw(run: Run) -> dict[str, Any]:

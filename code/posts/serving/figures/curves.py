@@ -16,7 +16,7 @@ LINES = {
     "ours, float32": (PALETTE[0], ":", "o"),
     "CTranslate2, int8": (PALETTE[1], "-", "s"),
     "CTranslate2, float32": (PALETTE[1], ":", "s"),
-    "llama.cpp, Q4_1": (PALETTE[2], "-", "^"),
+    "llama.cpp, Q4_0": (PALETTE[2], "-", "^"),
     "llama.cpp, Q8_0": (PALETTE[2], ":", "^"),
 }
 

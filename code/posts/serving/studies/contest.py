@@ -66,7 +66,7 @@ def race(run: Run) -> list[dict[str, Any]]:
     """Every engine at every batch, and a prompt; the first round of each is not counted."""
     config, arrays = run.config, run.data("base")
     if any(name.startswith("llama.cpp") for name in config.engines) and not os.environ.get("LLAMA_LIBRARY"):
-        way = "npm install @node-llama-cpp/linux-x64, and set LLAMA_LIBRARY to its folder bins/linux-x64"
+        way = "build it with CMake, and set LLAMA_LIBRARY to its folder build/bin"
         raise LockstepError(f"llama.cpp is not at hand: {way}")
     data = "tiny"
     if "gguf" in arrays:

@@ -22,7 +22,7 @@ from posts.serving.weights import read
 if TYPE_CHECKING:
     from lockstep.run import Run
 
-BYTES = {"float32": 4.0, "int8": 1.0, "Q4_1": 0.625}  # a weight; Q4_1 has 20 bytes for 32
+BYTES = {"float32": 4.0, "int8": 1.0, "Q4_0": 0.5625}  # a weight; Q4_0 has 18 bytes for 32
 
 
 def median_of(work: Callable[[], Any], calls: int) -> float:

@@ -21,7 +21,8 @@ from typing import Any, Protocol
 import numpy as np
 
 PROMPT, WRITTEN = 64, 32  # tokens of each prompt, and written after it
-Q8_0, SEQUENCES = 7, 16
+KINDS, SEQUENCES = {"Q4_0": 2, "Q8_0": 7}, 16
+SILENT = ctypes.CFUNCTYPE(None, ctypes.c_int, ctypes.c_char_p, ctypes.c_void_p)(lambda *_: None)
 
 
 class Rival(Protocol):
@@ -167,29 +168,39 @@ class Batch(ctypes.Structure):
     )
 
 
+def llama() -> ctypes.CDLL:
+    """libllama from the folder that LLAMA_LIBRARY names, silent, with the types that its functions return."""
+    folder = Path(os.environ["LLAMA_LIBRARY"])
+    load = lambda name: ctypes.CDLL(str(next(folder.glob(name))), mode=ctypes.RTLD_GLOBAL)  # noqa: E731
+    load("libggml-base.so*")
+    ggml, lib = load("libggml.*so*"), load("libllama.*so*")
+    ggml.ggml_backend_load_all_from_path(str(folder).encode())
+    lib.llama_log_set(SILENT, None)
+    for name in ("llama_model_default_params", "llama_context_default_params", "llama_model_quantize_default_params"):
+        getattr(lib, name).restype = Padded
+    for name in ("llama_model_load_from_file", "llama_init_from_model", "llama_get_memory", "llama_get_logits_ith"):
+        getattr(lib, name).restype = ctypes.c_void_p
+    lib.llama_batch_init.restype = Batch
+    return lib
+
+
+def requantised(lib: ctypes.CDLL, data: str, path: str, weights: str) -> str:
+    """Write the GGUF file `data` to `path` with these weights, as llama.cpp rounds them. Raises ValueError."""
+    asked = lib.llama_model_quantize_default_params()
+    asked.first[0], asked.first[1] = 1, KINDS[weights]  # threads, kind
+    asked.first[4] |= 1  # weights that are quantised already may be again
+    if lib.llama_model_quantize(data.encode(), path.encode(), ctypes.byref(asked)):
+        raise ValueError(f"llama.cpp could not requantise the file to {weights}")
+    return path
+
+
 class LlamaCpp:
-    """libllama by its C interface, on the file as it is (Q4_1) or requantised to Q8_0."""
+    """libllama by its C interface, on the file requantised to Q4_0 or Q8_0, for which it has its fastest products."""
 
     def __init__(self, weights: str, data: str):
-        folder = Path(os.environ["LLAMA_LIBRARY"])
-        load = lambda name: ctypes.CDLL(str(next(folder.glob(name))), mode=ctypes.RTLD_GLOBAL)  # noqa: E731
-        load("libggml-base.so*")
-        ggml, self.lib = load("libggml.*so*"), load("libllama.*so*")
-        ggml.ggml_backend_load_all_from_path(str(folder).encode())
-        lib = self.lib
-        self.silent = ctypes.CFUNCTYPE(None, ctypes.c_int, ctypes.c_char_p, ctypes.c_void_p)(lambda *_: None)
-        lib.llama_log_set(self.silent, None)
-        for name in (
-            "llama_model_default_params",
-            "llama_context_default_params",
-            "llama_model_quantize_default_params",
-        ):
-            getattr(lib, name).restype = Padded
-        for name in ("llama_model_load_from_file", "llama_init_from_model", "llama_get_memory", "llama_get_logits_ith"):
-            getattr(lib, name).restype = ctypes.c_void_p
-        lib.llama_batch_init.restype = Batch
+        self.lib = lib = llama()
         self.directory = tempfile.TemporaryDirectory()
-        path = data if weights == "Q4_1" else self._quantised(data)
+        path = requantised(lib, data, self.directory.name + "/model.gguf", weights)
         model = ctypes.c_void_p(lib.llama_model_load_from_file(path.encode(), lib.llama_model_default_params()))
         asked = lib.llama_context_default_params()
         asked.first[:4] = [512 * SEQUENCES, 512, 512, SEQUENCES]  # context, batches, sequences
@@ -198,15 +209,6 @@ class LlamaCpp:
             raise ValueError(f"llama.cpp does not take {path}")
         lib.llama_set_n_threads(self.context, 1, 1)
         self.batch = lib.llama_batch_init(512, 0, 1)
-
-    def _quantised(self, data: str) -> str:
-        path = self.directory.name + "/q8_0.gguf"
-        asked = self.lib.llama_model_quantize_default_params()
-        asked.first[0], asked.first[1] = 1, Q8_0  # threads, kind
-        asked.first[4] |= 1  # weights that are quantised already may be again
-        if self.lib.llama_model_quantize(data.encode(), path.encode(), ctypes.byref(asked)):
-            raise ValueError("llama.cpp could not requantise the file")
-        return path
 
     def _put(self, rows: list[tuple[int, int, int, bool]]) -> None:
         """Compute rows of token, position, sequence, and whether scores are wanted."""

@@ -18,6 +18,7 @@ from lockstep.errors import LockstepError
 
 from posts.serving.load import bodies, one, served
 from posts.serving.service.start import Process
+from posts.serving.studies import rivals
 
 if TYPE_CHECKING:
     from lockstep.run import Run
@@ -43,12 +44,14 @@ class Llama(Process):
 
 
 def begun(run: Run, name: str) -> Process:
-    """A server by its name, not yet started: ours, or llama-server on the file as it is."""
+    """A server by its name, not yet started: ours, or llama-server on the file with its weights requantised."""
     config, directory = run.config, run.scratch / name.replace(", ", "-")
     if name.startswith("ours"):
         return Process(directory, model=served(run), pages=config.pages, context=config.context)
-    path = run.scratch / "model.gguf"
-    run.data("base")["gguf"].tofile(path)
+    whole, path = run.scratch / "model.gguf", run.scratch / f"{directory.name}.gguf"
+    run.data("base")["gguf"].tofile(whole)
+    if "LLAMA_LIBRARY" in os.environ:
+        rivals.requantised(rivals.llama(), str(whole), str(path), name.partition(", ")[2])
     room = {"parallel": config.together, "ctx-size": config.together * config.context // 4}
     return Llama(directory, model=path, threads=1, **{"threads-batch": 1}, **room)
 

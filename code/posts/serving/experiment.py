@@ -44,7 +44,7 @@ class Config:
     repeats: int = 5
     calls: int = 50
     rate: float = 1.0
-    load_seconds: int = 90
+    load_seconds: int = 60
     written: int = 48
     slo_first: float = 2.5
     slo_each: float = 0.25
@@ -144,7 +144,7 @@ serving = Experiment(
         "grid": {"seed": [0], "rate": [4.0], "replicas": [4]},
     },
 )
-parity = serving.stage("parity:compare", seed=range(3))
+parity = serving.stage("parity:compare", seed=range(5))
 kernels = serving.stage("studies.kernels:measure", name="kernels")
 contest = serving.stage(
     "studies.contest:race",
@@ -162,8 +162,8 @@ serving.stage(
     covers=SERVER,
     variables=["LLAMA_LIBRARY"],
 )
-load = serving.stage("load:measure", name="load", rate=RATES, seed=range(3), programs=["python"], covers=SERVER)
-queue = serving.stage("studies.queue:foretell", name="queue", over=[contest], rate=RATES, seed=range(3))
+load = serving.stage("load:measure", name="load", rate=RATES, seed=range(5), programs=["python"], covers=SERVER)
+queue = serving.stage("studies.queue:foretell", name="queue", over=[contest], rate=RATES, seed=range(5))
 serving.stage("load:overhead", name="overhead", seed=range(5), programs=["python"], covers=SERVER)
 serving.stage("drills:perform", seed=range(3), programs=["python"], covers=SERVER)
 serving.stage("load:soak", name="soak", seed=[0], programs=["python"], covers=SERVER)

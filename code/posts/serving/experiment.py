@@ -29,7 +29,7 @@ RECIPES = (
 )
 SERVER = ["__main__", "service.serve"]  # what runs in the processes that a stage starts
 SERVERS = ("ours, int8", "llama-server, Q4_0", "llama-server, Q8_0")
-RATES = (1.0, 2.0, 4.0, 6.0, 8.0)
+RATES = (2.0, 4.0, 6.0, 8.0)
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Config:
     repeats: int = 5
     calls: int = 50
     rate: float = 1.0
-    load_seconds: int = 60
+    load_seconds: int = 45
     written: int = 48
     slo_first: float = 2.5
     slo_each: float = 0.25

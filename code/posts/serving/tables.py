@@ -84,7 +84,7 @@ def products(measured: Any, reported: Any) -> Rows:
 def offered(measured: Any, reported: Any) -> Rows:
     """Each rate: latencies, and what came in time."""
     rows = []
-    for rate in (1.0, 2.0, 4.0, 6.0, 8.0):
+    for rate in (2.0, 4.0, 6.0, 8.0):
         at, foretold = {"stage": "load", "rate": rate}, {"stage": "queue", "rate": rate}
         row: dict[str, Any] = {"offered": f"{rate:g} requests/s"}
         for name, title in (

@@ -6,7 +6,9 @@ import pytest
 import torch
 from posts.serving import calibration, linear, parity
 from posts.serving.engine import Engine, Limits, Request, complete
+from posts.serving.linear import Int8, Packed, Plain, exact
 from posts.serving.model import KVCache, build, whole
+from posts.serving.parity import four_bits
 from posts.serving.sampling import Sampling
 from posts.serving.service.protocol import Chat, Message, prompt
 from posts.serving.weights import TINY, random_model, read, unpermuted
@@ -91,3 +93,34 @@ def test_the_real_tokenizer_gives_text_back_and_reads_numbers_digit_by_digit(rea
     text = "Zwölf Bücher — 你好, it's 1024!"
     assert real.tokenizer.decode(real.tokenizer.encode(text).ids) == text
     assert real.tokenizer.encode("1024").tokens == list("1024")
+
+
+@pytest.mark.parametrize("rows", [1, 3, 16, 70])
+def test_both_ways_to_multiply_integers_are_exact_but_for_the_rounding_of_a_scale(rows):
+    generator = torch.Generator().manual_seed(rows)
+    q_OI = torch.randint(-127, 128, (48, 64), generator=generator, dtype=torch.int8)
+    q_NI = torch.randint(-127, 128, (rows, 64), generator=generator).float()
+    q_NI[0], q_OI[0] = 127, -127  # the largest sum there is
+    scale_O = torch.rand(48, generator=generator)
+    expected = (q_NI.double() @ q_OI.double().t()) * scale_O
+    ways = [Plain] + [Packed] * exact()
+    for way in ways:
+        torch.testing.assert_close(way(q_OI, scale_O)(q_NI.clone()).double(), expected, rtol=1e-6, atol=1e-6)
+
+
+def test_where_unsigned_bytes_are_summed_wrongly_the_other_way_is_taken(monkeypatch):
+    monkeypatch.setattr(linear, "exact", lambda: False)
+    w_OI, x_NI = torch.randn(32, 64), torch.randn(5, 64)
+    made = Int8(w_OI, torch.ones(64), 4, 0.5)
+    assert isinstance(made.product, Plain)
+    assert float((made(x_NI) - x_NI @ w_OI.t()).abs().max()) < 0.2
+
+
+def test_four_bits_round_blocks_alone_and_to_sixteen_values():
+    base = random_model(0)
+    rounded = four_bits(base)
+    assert rounded.embedding_VE is base.weights["embedding.weight"]
+    w = rounded.layers[0].down.w_OI.view(-1, 32)  # pyright: ignore[reportAttributeAccessIssue]
+    assert all(len(block.unique()) <= 16 for block in w)
+    exactly = base.weights["blocks.0.mlp.down.weight"].view(-1, 32)
+    assert 0 < float(((w - exactly).abs().amax(1) / exactly.abs().amax(1)).max()) <= 0.13

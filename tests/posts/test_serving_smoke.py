@@ -1,15 +1,18 @@
 """The whole path of the post serving on a random model, and the arithmetic of its studies."""
 
+import asyncio
 import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
+from lockstep.errors import LockstepError
 from lockstep.execute import running
 from lockstep.execute.plan import Selection
 from lockstep.project.project import Project
 from posts.serving import parity
-from posts.serving.studies import cost, router
+from posts.serving.engine import Limits
+from posts.serving.studies import cost, queue, router, together
 
 ROOT = Path(__file__).parents[2]
 COSTS = router.Costs(1 / 400, tuple(0.02 + 0.002 * n for n in range(router.SLOTS)))
@@ -75,3 +78,55 @@ def test_costs_are_the_arithmetic_that_they_say():
     rows += [{"engine": "ours, int8", "what": "prefill", "batch": 256, "speed": 500.0}]
     made = router.costs_of(rows)
     assert made.prompt == 1 / 500 and made.written[0] == made.written[15] == pytest.approx(0.01)
+
+
+def foretold(due, own, written=4, **limits):
+    return queue.simulate(np.array(due), np.array(own), written, COSTS, Limits(**limits))
+
+
+def test_one_request_alone_waits_for_its_prompt_and_then_writes():
+    ((first, last),) = foretold([1.0], [40])
+    assert first == pytest.approx(40 / 400)
+    assert last == pytest.approx(40 / 400 + 3 * COSTS.written[0])
+
+
+def test_prompts_are_served_in_order_and_writing_goes_on_beside_them():
+    found = foretold([0.0, 0.0], [64, 64], budget=64, chunk=64)
+    assert found[0, 0] == pytest.approx(64 / 400)
+    # the second prompt shares its step with the first one's token, and has what that leaves of the budget
+    assert found[1, 0] == pytest.approx(found[0, 0] + 64 / 400 + 2 * COSTS.written[0])
+    assert (found[:, 1] > found[:, 0]).all()
+
+
+def test_beyond_capacity_the_queue_grows_with_time_and_below_it_does_not():
+    rng = np.random.default_rng(0)
+    own, written = 60, 16
+    capacity = 1 / (own / 400 + written * COSTS.written[-1] / router.SLOTS)
+
+    def late(rate):
+        due = np.cumsum(rng.exponential(1 / rate, 400))
+        first = foretold(due, np.full(400, own), written)[:, 0]
+        return np.median(first[300:]) / np.median(first[50:150])
+
+    assert late(0.5 * capacity) < 2 < late(1.5 * capacity)
+
+
+def test_without_llama_server_the_way_to_it_is_told(monkeypatch, tmp_path):
+    monkeypatch.setenv("LLAMA_LIBRARY", str(tmp_path))
+    with pytest.raises(LockstepError, match=r"build its target llama-server .* LLAMA_LIBRARY"):
+        together.Llama(tmp_path / "s").start()
+
+
+def test_a_client_waits_for_its_answer_before_it_asks_again(monkeypatch):
+    busy, most = [0], [0]
+
+    async def one(port, content, due):
+        busy[0] += 1
+        most[0] = max(most[0], busy[0])
+        await asyncio.sleep(0)
+        busy[0] -= 1
+        return 0.0, 0.0, content
+
+    monkeypatch.setattr(together, "one", one)
+    found = asyncio.run(together.clients(0, list("abcdefg"), 3))
+    assert sorted(reason for *_, reason in found) == list("abcdefg") and most == [3]

@@ -1,7 +1,7 @@
 """What a product with a weight takes, way by way, and the roof that memory puts over a batch of one.
 
-Times are CPU time of one thread, the median of many calls, for all products of one step; the bandwidth is that of
-reading an array far larger than any cache. A batch of one reads every weight once a token, so bandwidth over bytes is
+Times are CPU time of one thread, the median of many sweeps over the products of all layers, each with weights of its
+own, so that they come from memory as they do in a step and not from a cache. The bandwidth is that of reading an array far larger than any cache. A batch of one reads every weight once a token, so bandwidth over bytes is
 its roof.
 """
 
@@ -67,12 +67,11 @@ def measure(run: Run) -> list[dict[str, Any]]:
     for batch in config.batches:
         totals: dict[str, float] = {}
         for inputs, outputs in sizes(shape).values():
-            w_OI, x_NI = (
-                torch.randn(outputs, inputs, generator=generator),
-                torch.randn(batch, inputs, generator=generator),
-            )
-            for name, way in ways(w_OI, x_NI).items():
-                totals[name] = totals.get(name, 0.0) + 1000 * shape.layers * median_of(way, config.calls)
+            x_NI = torch.randn(batch, inputs, generator=generator)
+            layers = [ways(torch.randn(outputs, inputs, generator=generator), x_NI) for _ in range(shape.layers)]
+            for name in layers[0]:
+                took = median_of(lambda name=name, layers=layers: [layer[name]() for layer in layers], config.calls)
+                totals[name] = totals.get(name, 0.0) + 1000 * took
         rows += [{"way": name, "batch": batch, "products": took} for name, took in totals.items()]
     weights = shape.layers * sum(i * o for i, o in sizes(shape).values()) + shape.vocabulary * shape.d_model
     speed = bandwidth(max(3, config.calls // 10))

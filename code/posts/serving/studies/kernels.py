@@ -1,8 +1,8 @@
 """What a product with a weight takes, way by way, and the roof that memory puts over a batch of one.
 
 Times are CPU time of one thread, the median of many sweeps over the products of all layers, each with weights of its
-own, so that they come from memory as they do in a step and not from a cache. The bandwidth is that of reading an array far larger than any cache. A batch of one reads every weight once a token, so bandwidth over bytes is
-its roof.
+own, so that they come from memory as they do in a step and not from a cache. The bandwidth is that of reading an array
+far larger than any cache. A batch of one reads every weight once a token, so bandwidth over bytes is its roof.
 """
 
 from __future__ import annotations

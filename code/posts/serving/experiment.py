@@ -8,7 +8,7 @@ from lockstep.experiment import Experiment, Metric
 from posts.serving.claims import CLAIMS
 from posts.serving.diagram import source
 from posts.serving.small import small, tiny
-from posts.serving.tables import DRILLED, TABLES
+from posts.serving.tables import TABLES
 
 ENGINES = (
     "ours, int8",
@@ -26,6 +26,18 @@ RECIPES = (
     "both",
     "both, head in float32",
     "four bits",
+)
+DRILLS = (
+    "drains",
+    "killed",
+    "disconnect",
+    "slow_reader",
+    "flood",
+    "corrupt_adapter",
+    "kv_full",
+    "clock_jump",
+    "poisoned_prefix",
+    "cancels",
 )
 SERVER = ["__main__", "service.serve"]  # what runs in the processes that a stage starts
 SERVERS = ("ours, int8", "llama-server, Q4_0", "llama-server, Q8_0")
@@ -54,7 +66,7 @@ class Config:
     together: int = 16
     rounds: int = 4
     strikes: int = 100
-    drills: tuple[str, ...] = tuple(drill for drill, *_ in DRILLED)
+    drills: tuple[str, ...] = DRILLS
     clients: int = 6
     soak_seconds: int = 3600
     replicas: int = 10

@@ -99,6 +99,29 @@ def test_a_stage_moves_into_a_package(tree):
     carried(tree, runs=7)
 
 
+def test_of_two_homes_the_file_that_only_changed_its_folder_is_meant(tree):
+    write(tree, f"{POST}/other.py", "def fit(run):\n    return []\n")
+    git(tree, "add", "code")
+    git(tree, "commit", "-qm", "another function of that name")
+    text = (tree / TRAIN).read_text()
+    (tree / TRAIN).unlink()
+    write(tree, f"{POST}/studies/train.py", text)
+    edit(tree, f"{POST}/experiment.py", '"train:fit"', '"studies.train:fit", name="train"')
+    carried(tree, runs=7)
+
+
+def test_of_two_homes_neither_of_that_file_name_one_must_be_said(tree):
+    write(tree, f"{POST}/other.py", "def fit(run):\n    return []\n")
+    git(tree, "add", "code")
+    git(tree, "commit", "-qm", "another function of that name")
+    text = (tree / TRAIN).read_text()
+    (tree / TRAIN).unlink()
+    write(tree, f"{POST}/learn.py", text)
+    edit(tree, f"{POST}/experiment.py", '"train:fit"', '"learn:fit", name="train"')
+    refused(tree, "posts.mini.learn:fit is new, and more than one (posts.mini.other, posts.mini.train)")
+    carried(tree, "mini.train:fit", "mini.learn:fit", runs=7)
+
+
 def test_what_has_another_name_needs_to_be_told(tree):
     edit(tree, HELPERS, "def cube(x)", "def third_power(x)")
     edit(tree, TRAIN, "helpers.cube", "helpers.third_power")

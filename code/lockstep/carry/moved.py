@@ -111,6 +111,8 @@ class _Move:
                 for name in self.then.modules_under(post)
                 if (found := self.then.module(name)) and start.function in found.bound.keys() - found.aliases.keys()
             ]
+            leaf = start.module.rpartition(".")[2]
+            homes = [name for name in homes if name.rpartition(".")[2] == leaf] or homes  # only its folder changed
             if len(homes) != 1:
                 raise Doubt(f"{symbol} is new, and {_several(homes)} of that name was there: say OLD and NEW")
             symbol = f"{homes[0]}:{start.function}"

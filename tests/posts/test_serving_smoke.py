@@ -112,8 +112,8 @@ def test_beyond_capacity_the_queue_grows_with_time_and_below_it_does_not():
 
 
 def test_without_llama_server_the_way_to_it_is_told(monkeypatch, tmp_path):
-    monkeypatch.setenv("LLAMA_LIBRARY", str(tmp_path))
-    with pytest.raises(LockstepError, match=r"build its target llama-server .* LLAMA_LIBRARY"):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(LockstepError, match=r"build llama.cpp's target llama-server .* on the PATH"):
         together.Llama(tmp_path / "s").start()
 
 

@@ -162,17 +162,15 @@ contest = serving.stage(
     "studies.contest:race",
     name="contest",
     seed=range(5),
-    programs=["python"],
+    programs=["python", "llama-server"],
     covers=["studies.rivals"],
-    variables=["LLAMA_LIBRARY"],
 )
 serving.stage(
     "studies.together:measure",
     name="together",
     seed=range(5),
-    programs=["python", "llama-server"],
+    programs=["python", "llama-server", "ctypes"],
     covers=SERVER,
-    variables=["LLAMA_LIBRARY"],
 )
 load = serving.stage("load:measure", name="load", rate=RATES, seed=range(5), programs=["python"], covers=SERVER)
 queue = serving.stage("studies.queue:foretell", name="queue", over=[contest], rate=RATES, seed=range(5))

@@ -7,7 +7,6 @@ machine. The order of engines changes from round to round. A seed is a round.
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from contextlib import ExitStack
@@ -17,6 +16,8 @@ from typing import TYPE_CHECKING, Any
 import lockstep
 import numpy as np
 from lockstep.errors import LockstepError
+
+from posts.serving.studies import rivals
 
 if TYPE_CHECKING:
     from lockstep.run import Run
@@ -65,9 +66,8 @@ class Contestant:
 def race(run: Run) -> list[dict[str, Any]]:
     """Every engine at every batch, and a prompt; the first round of each is not counted."""
     config, arrays = run.config, run.data("base")
-    if any(name.startswith("llama.cpp") for name in config.engines) and not os.environ.get("LLAMA_LIBRARY"):
-        way = "build it with CMake, and set LLAMA_LIBRARY to its folder build/bin"
-        raise LockstepError(f"llama.cpp is not at hand: {way}")
+    if any(name.startswith("llama.cpp") for name in config.engines):
+        rivals.llama_server()  # before anything is measured
     data = "tiny"
     if "gguf" in arrays:
         path = run.scratch / "model.gguf"

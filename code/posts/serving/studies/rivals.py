@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import ctypes
 import json
-import os
+import shutil
 import sys
 import tempfile
 import time
@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
+from lockstep.errors import LockstepError
 
 PROMPT, WRITTEN = 64, 32  # tokens of each prompt, and written after it
 KINDS, SEQUENCES = {"Q4_0": 2, "Q8_0": 7}, 16
@@ -168,9 +169,17 @@ class Batch(ctypes.Structure):
     )
 
 
+def llama_server() -> Path:
+    """The program llama-server, with its libraries beside it. Raises LockstepError where there is none."""
+    if (program := shutil.which("llama-server")) is None:
+        way = "build llama.cpp's target llama-server with CMake, and put its folder build/bin on the PATH"
+        raise LockstepError(f"llama.cpp is not at hand: {way}")
+    return Path(program).resolve()
+
+
 def llama() -> ctypes.CDLL:
-    """libllama from the folder that LLAMA_LIBRARY names, silent, with the types that its functions return."""
-    folder = Path(os.environ["LLAMA_LIBRARY"])
+    """libllama from beside llama-server, silent, with the types that its functions return."""
+    folder = llama_server().parent
     load = lambda name: ctypes.CDLL(str(next(folder.glob(name))), mode=ctypes.RTLD_GLOBAL)  # noqa: E731
     load("libggml-base.so*")
     ggml, lib = load("libggml.*so*"), load("libllama.*so*")

@@ -7,14 +7,11 @@ what it does best: prefixes kept, all sixteen served together. A request is good
 from __future__ import annotations
 
 import asyncio
-import os
 import subprocess
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from lockstep.errors import LockstepError
 
 from posts.serving.load import bodies, one, served
 from posts.serving.service.start import Process
@@ -25,13 +22,10 @@ if TYPE_CHECKING:
 
 
 class Llama(Process):
-    """llama-server, from the folder that LLAMA_LIBRARY names."""
+    """llama-server, as it lies on the PATH."""
 
     def start(self) -> None:
-        program = Path(os.environ.get("LLAMA_LIBRARY", ""), "llama-server")
-        if not program.is_file():
-            way = "build its target llama-server with CMake, and set LLAMA_LIBRARY to the folder build/bin"
-            raise LockstepError(f"llama-server of llama.cpp is not at hand: {way}")
+        program = rivals.llama_server()
         self.directory.mkdir(parents=True, exist_ok=True)
         self.log = (self.directory / "log.txt").open("ab")
         told = {"port": self.port, "host": "127.0.0.1"} | self.settings
@@ -50,8 +44,7 @@ def begun(run: Run, name: str) -> Process:
         return Process(directory, model=served(run), pages=config.pages, context=config.context)
     whole, path = run.scratch / "model.gguf", run.scratch / f"{directory.name}.gguf"
     run.data("base")["gguf"].tofile(whole)
-    if "LLAMA_LIBRARY" in os.environ:
-        rivals.requantised(rivals.llama(), str(whole), str(path), name.partition(", ")[2])
+    rivals.requantised(rivals.llama(), str(whole), str(path), name.partition(", ")[2])
     room = {"parallel": config.together, "ctx-size": config.together * config.context // 4}
     return Llama(directory, model=path, threads=1, **{"threads-batch": 1}, **room)
 

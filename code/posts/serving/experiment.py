@@ -49,14 +49,14 @@ class Config:
     """The protocol of each measurement. paper.toml says where each value comes from."""
 
     recipes: tuple[str, ...] = RECIPES
-    problems: int = 60
+    problems: int = 30
     engines: tuple[str, ...] = ENGINES
     batches: tuple[int, ...] = (1, 4, 16)
     prompt: int = 256
-    repeats: int = 5
+    repeats: int = 3
     calls: int = 50
     rate: float = 1.0
-    load_seconds: int = 45
+    load_seconds: int = 30
     written: int = 48
     slo_first: float = 2.5
     slo_each: float = 0.25
@@ -169,8 +169,8 @@ serving.stage(
     "studies.together:measure",
     name="together",
     seed=range(5),
-    programs=["python", "llama-server", "ctypes"],
-    covers=SERVER,
+    programs=["python", "llama-server"],
+    covers=[*SERVER, "studies.rivals"],
 )
 load = serving.stage("load:measure", name="load", rate=RATES, seed=range(5), programs=["python"], covers=SERVER)
 queue = serving.stage("studies.queue:foretell", name="queue", over=[contest], rate=RATES, seed=range(5))

@@ -1,6 +1,7 @@
 """One engine in a process of its own, which measures what it is told to: ours, CTranslate2, llama.cpp.
 
-    python -m posts.serving.studies.rivals ENGINE MODEL FILE
+    python -m posts.serving.studies.rivals ENGINE WEIGHTS FILE
+    python -m posts.serving.studies.rivals requantise WEIGHTS FILE MADE
 
 reads lines `decode B` or `prefill T` and answers each with JSON: tokens, and CPU seconds of this process. All decode B
 copies of the same prompt greedily, all with one thread, all from the weights of the same file.
@@ -169,17 +170,17 @@ class Batch(ctypes.Structure):
     )
 
 
-def llama_server() -> Path:
-    """The program llama-server, with its libraries beside it. Raises LockstepError where there is none."""
+def llama_server() -> str:
+    """Where the program llama-server is, with its libraries beside it. Raises LockstepError where there is none."""
     if (program := shutil.which("llama-server")) is None:
         way = "build llama.cpp's target llama-server with CMake, and put its folder build/bin on the PATH"
         raise LockstepError(f"llama.cpp is not at hand: {way}")
-    return Path(program).resolve()
+    return program
 
 
 def llama() -> ctypes.CDLL:
     """libllama from beside llama-server, silent, with the types that its functions return."""
-    folder = llama_server().parent
+    folder = Path(llama_server()).resolve().parent
     load = lambda name: ctypes.CDLL(str(next(folder.glob(name))), mode=ctypes.RTLD_GLOBAL)  # noqa: E731
     load("libggml-base.so*")
     ggml, lib = load("libggml.*so*"), load("libllama.*so*")
@@ -261,6 +262,10 @@ MAKERS: dict[str, Callable[[str, str], Rival]] = {"ours": Ours, "CTranslate2": C
 
 
 def main() -> None:
+    if sys.argv[1] == "requantise":
+        weights, data, made = sys.argv[2:]
+        requantised(llama(), data, made, weights)
+        return
     name, weights, data = sys.argv[1:]
     rival = MAKERS[name](weights, data)
     print(json.dumps({"ready": True}), flush=True)

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import subprocess
+import sys
 import time
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from posts.serving.load import bodies, one, served
-from posts.serving.service.start import Process
+from posts.serving.service.start import ROOT, Process
 from posts.serving.studies import rivals
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ class Llama(Process):
         self.directory.mkdir(parents=True, exist_ok=True)
         self.log = (self.directory / "log.txt").open("ab")
         told = {"port": self.port, "host": "127.0.0.1"} | self.settings
-        command = [str(program), *(part for name, value in told.items() for part in (f"--{name}", str(value)))]
+        command = [program, *(part for name, value in told.items() for part in (f"--{name}", str(value)))]
         self.process = subprocess.Popen(command, stdout=self.log, stderr=self.log)
 
     def ask(self, method: str, path: str, content: Any = None, headers: dict[str, str] | None = None) -> Any:
@@ -44,7 +45,8 @@ def begun(run: Run, name: str) -> Process:
         return Process(directory, model=served(run), pages=config.pages, context=config.context)
     whole, path = run.scratch / "model.gguf", run.scratch / f"{directory.name}.gguf"
     run.data("base")["gguf"].tofile(whole)
-    rivals.requantised(rivals.llama(), str(whole), str(path), name.partition(", ")[2])
+    tool = [sys.executable, "-m", "posts.serving.studies.rivals", "requantise", name.partition(", ")[2]]
+    subprocess.run([*tool, str(whole), str(path)], cwd=ROOT, check=True)
     room = {"parallel": config.together, "ctx-size": config.together * config.context // 4}
     return Llama(directory, model=path, threads=1, **{"threads-batch": 1}, **room)
 

@@ -81,7 +81,7 @@ def requests_mislead(measured: Any) -> Any:
 
 
 CLAIMS = (
-    ("greater", None, together_faster_than_llama),
+    ("undecided", None, together_faster_than_llama),
     ("greater", None, together_faster_than_llama_in_eight_bits),
     ("greater", None, together_faster_than_ctranslate2),
     ("less", None, alone_slower_than_llama),

@@ -175,7 +175,7 @@ serving.stage(
 load = serving.stage("load:measure", name="load", rate=RATES, seed=range(5), programs=["python"], covers=SERVER)
 queue = serving.stage("studies.queue:foretell", name="queue", over=[contest], rate=RATES, seed=range(5))
 serving.stage("load:overhead", name="overhead", seed=range(5), programs=["python"], covers=SERVER)
-serving.stage("drills:perform", seed=range(2), programs=["python"], covers=SERVER)
+serving.stage("drills:perform", seed=range(3), programs=["python"], covers=SERVER)
 serving.stage("load:soak", name="soak", seed=[0], programs=["python"], covers=SERVER)
 router = serving.stage(
     "studies.router:measure", name="router", over=[contest], replicas=(1, 10, 100, 1000), seed=range(5)

@@ -56,6 +56,12 @@ def eight_bits_closer_than_four(measured: Any) -> Any:
     return measured(ratio, stage="parity", recipe="both"), measured(ratio, stage="parity", recipe="four bits")
 
 
+def typical_sizes_beat_largest(measured: Any) -> Any:
+    """Columns told apart by their typical size give a lower perplexity than by their largest value."""
+    ratio, largest = "perplexity_ratio", "both, by largest values"
+    return measured(ratio, stage="parity", recipe="both"), measured(ratio, stage="parity", recipe=largest)
+
+
 def http_is_cheap(measured: Any) -> Any:
     """HTTP, JSON and streams add less CPU than the aim."""
     return measured("overhead", stage="overhead"), HTTP
@@ -89,6 +95,7 @@ CLAIMS = (
     ("less", None, int8_passes_its_gate),
     ("greater", None, rounding_rows_fails),
     ("less", None, eight_bits_closer_than_four),
+    ("undecided", None, typical_sizes_beat_largest),
     ("less", None, http_is_cheap),
     ("less", None, prefixes_help_most),
     ("less", None, tokens_beat_turns),

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import socket
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Generic, TypeVar
 
 from mini import create, edit
 
 EXPERIMENT, TRAIN = "code/posts/mini/experiment.py", "code/posts/mini/train.py"
-PATIENCE = 60  # seconds
+PATIENCE = 600  # seconds after which what was waited for will not come, however slow the machine
 STEPS = """
     import json, os, socket
     state = json.loads(run.resume().read_text()) if run.resume() else {"step": 0, "begun": []}
@@ -30,6 +32,33 @@ STEPS = """
     run.write_csv("begun.csv", [{"at": step} for step in state["begun"]])
     return {"total": float(run.seed)}
 """
+
+
+T = TypeVar("T")
+
+
+class Meanwhile(threading.Thread, Generic[T]):
+    """What a thread does beside the test. It is waited for, for a time that is bounded, where its result is asked for;
+    a test that failed before does not wait for it."""
+
+    def __init__(self, act: Callable[[], T]):
+        super().__init__(daemon=True)
+        self.act, self.made, self.error = act, list[T](), list[BaseException]()
+        self.start()
+
+    def run(self) -> None:
+        try:
+            self.made.append(self.act())
+        except BaseException as error:  # the test's, where it asks
+            self.error.append(error)
+
+    def result(self) -> T:
+        """What it made. Raises what it raised."""
+        self.join(PATIENCE)
+        assert not self.is_alive(), "what was begun beside the test does not end"
+        if self.error:
+            raise self.error[0]
+        return self.made[0]
 
 
 class Gate:

@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import metadata
@@ -206,6 +207,21 @@ def test_a_kept_snapshot_that_was_changed_is_not_run(tmp_path):
     (root / "code/posts/mini/more.py").touch()
     unpacked(tmp_path / "kept", digest, files)
     assert not (root / "code/posts/mini/more.py").exists()
+
+
+def test_workers_of_a_host_that_unpack_a_snapshot_at_once_take_none_away(tmp_path):
+    files = {f"code/posts/mini/m{number}.py": b"" for number in range(40)}
+    digest, both = digest_files(files), threading.Barrier(2)
+
+    def unpack(cache: Path) -> int:
+        both.wait(PATIENCE)
+        return unpacked(cache, digest, files).stat().st_ino
+
+    for number in range(50):
+        cache = tmp_path / str(number)
+        workers = [Meanwhile(lambda cache=cache: unpack(cache)) for _ in range(2)]
+        assert {worker.result() for worker in workers} == {(cache / digest).stat().st_ino}
+        assert [path.name for path in cache.iterdir()] == [digest]
 
 
 def test_data_that_comes_out_otherwise_at_the_worker_is_not_used(there, tmp_path, monkeypatch):

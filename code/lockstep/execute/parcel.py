@@ -10,6 +10,7 @@ import hashlib
 import os
 import shutil
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
@@ -92,7 +93,7 @@ def unpacked(folder: Path, digest: str, files: Files) -> Path:
     """The snapshot as a project on disk, kept under its digest: what lies there is read, and made anew where it is
     another."""
     root = folder / digest
-    if root.is_dir() and digest_files({p.relative_to(root).as_posix(): p.read_bytes() for p in _all(root)}) == digest:
+    if _is(root, digest):
         return root
     part = folder / f"{digest}.{uuid4().hex}"
     for name, content in files.items():
@@ -101,14 +102,24 @@ def unpacked(folder: Path, digest: str, files: Files) -> Path:
         path.write_bytes(content)
     for name in ("code/posts", "content"):
         (part / name).mkdir(parents=True, exist_ok=True)
-    if root.exists():
-        root.rename(part.with_suffix(".wrong"))
+    # another worker of this host may have been first by now: runs already read what it put there
+    if root.exists() and not _is(root, digest):
+        with suppress(OSError):
+            root.rename(part.with_suffix(".wrong"))
         shutil.rmtree(part.with_suffix(".wrong"), ignore_errors=True)
     try:
         part.rename(root)
-    except OSError:  # another worker of this host was first
+    except OSError:
         shutil.rmtree(part, ignore_errors=True)
     return root
+
+
+def _is(root: Path, digest: str) -> bool:
+    """Does a snapshot lie there, with nothing changed?"""
+    with suppress(OSError):
+        files = {path.relative_to(root).as_posix(): path.read_bytes() for path in _all(root)}
+        return root.is_dir() and digest_files(files) == digest
+    return False
 
 
 def _all(root: Path) -> Iterator[Path]:

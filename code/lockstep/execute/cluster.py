@@ -15,6 +15,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -97,7 +98,8 @@ class Cluster(Elsewhere):
         """Let the workers go; what still works there ends."""
         client, self._client = self._client, None
         if client is not None:
-            client.close(timeout=2)
+            with suppress(Exception):  # what ended this is what is told, not that the end took long
+                client.close(timeout=TIMEOUT)
 
     def client(self) -> Any:
         """The connection. Raises LockstepError where there is none."""
@@ -236,21 +238,31 @@ class Cluster(Elsewhere):
                     return idle
 
     def _look(self) -> Seen:
-        """What happens there, as of a moment ago: many threads ask."""
+        """What happens there, as of a moment ago: many threads ask. Raises Lost where nobody answers, or none is asked
+        any more: what waits ends with the connection."""
         with self._lock:
-            if (client := self._client) is not None and time.monotonic() - self._seen.at > LOOK / 10:
-                found = client.scheduler_info(n_workers=-1)["workers"]
+            if (client := self._client) is None:
+                raise self._lost()
+            if time.monotonic() - self._seen.at > LOOK / 10:
+                try:
+                    found = client.scheduler_info(n_workers=-1)["workers"]
+                    processing, events = client.processing(), client.get_events(self.topic)
+                except Exception:  # of many kinds, by how far the connection has been closed
+                    raise self._lost() from None
                 states = {name: found[name]["status"] for name in found}
-                idle = {name for name, keys in client.processing().items() if not keys}
-                begun = {key for _, key in client.get_events(self.topic)}
-                self._seen = Seen(time.monotonic(), states, {n for n in idle if states.get(n) == "running"}, begun)
+                idle = {name for name, keys in processing.items() if not keys and states.get(name) == "running"}
+                self._seen = Seen(time.monotonic(), states, idle, {key for _, key in events})
             return self._seen
+
+    def _lost(self) -> Lost:
+        return Lost(f"the scheduler {self.address} is lost: start it again, and run the same command")
 
     def _failed(self, name: str, error: BaseException) -> LockstepError:
         if type(error).__name__ == "KilledWorker":
             return _killed(name, getattr(error, "allowed_failures", 0) + 1)
-        if self._client is None or self._client.status != "running" or isinstance(error, CANCELLED):
-            return Lost(f"the scheduler {self.address} is lost: start it again, and run the same command")
+        client, closed = self._client, isinstance(error, CANCELLED) or type(error).__name__ == "CommClosedError"
+        if closed or client is None or client.status != "running":
+            return self._lost()
         told = " ".join(masked(str(error) or type(error).__name__).split())
         return LockstepError(f"{name}: the cluster did not make it ({type(error).__name__}: {told:.300})")
 

@@ -23,6 +23,41 @@ def fine_tuning_beats_the_template(measured: Any) -> Any:
     return measured("logical_form", **GRAMMAR), measured("logical_form", stage="template-scores").summary.mean
 
 
+@claim("greater")
+def captions_are_forgotten(measured: Any) -> Any:
+    """Captions of pictures have a higher perplexity for the fine-tuned model than for the base model."""
+    return measured("perplexity", stage="forgetting-learned"), measured("perplexity", stage="forgetting").summary.mean
+
+
+@claim("greater")
+def typos_cost(measured: Any) -> Any:
+    """The fine-tuned model is right more often on questions as they are than with letters swapped in some words."""
+    return _as_asked_and_changed(measured, "typos")
+
+
+@claim("greater")
+def words_around_cost(measured: Any) -> Any:
+    """The fine-tuned model is right more often on questions as they are than within words that ask for nothing."""
+    return _as_asked_and_changed(measured, "words around")
+
+
+@claim("greater")
+def short_columns_cost(measured: Any) -> Any:
+    """The fine-tuned model is right more often over columns as they are than over columns cut short."""
+    return _as_asked_and_changed(measured, "columns cut short")
+
+
+@claim("greater")
+def numbered_columns_cost(measured: Any) -> Any:
+    """The fine-tuned model is right more often over columns as they are than over columns that are only numbered."""
+    return _as_asked_and_changed(measured, "columns numbered")
+
+
+def _as_asked_and_changed(measured: Any, change: str) -> Any:
+    at = {"stage": "changed-scores", "change": change}
+    return measured("logical_form_before", **at), measured("logical_form", **at)
+
+
 @claim("less")
 def the_aim_is_missed(measured: Any) -> Any:
     """Of the 60 % of test answers that the model is surest of, fewer are right than the aim."""

@@ -7,11 +7,11 @@ rates, on validation questions and a seed of its own, before any other training 
 from dataclasses import dataclass
 from typing import Any
 
-from lockstep.catalogue import geoquery, smollm2, wikisql, wikitablequestions
+from lockstep.catalogue import geoquery, multi30k, smollm2, wikisql, wikitablequestions
 from lockstep.experiment import Experiment, Metric
 
 from posts.asksql import claims, tables
-from posts.asksql.made import made_base, made_geoquery, made_sheets, made_wikisql
+from posts.asksql.made import made_base, made_captions, made_geoquery, made_sheets, made_wikisql
 
 
 @dataclass(frozen=True)
@@ -54,12 +54,15 @@ class Config:
     shots: int = 4  # solved questions before one that the base model is asked
     mutated: int = 200  # gold queries whose mutants the databases must tell apart
     wanted_right: float = 0.85  # share of the given answers that must be right on validation
+    change: str = "typos"  # what is done to questions or schemas, to see what breaks
+    other_tokens: int = 8192  # of English that is no question, whose perplexity is measured
     shipped_rank: int = 8  # of the published adapter, the best approximation of the trained one
 
 
 FULL = {"rank": 0, "rate": 1e-4}
 METHODS = {"lora": {}, "full": FULL}
 SIZES = [200]  # training questions, beside those of the main trainings
+CHANGES = ["typos", "words around", "columns cut short", "columns numbered"]  # those of robustness.py
 GEOQUERY = {"questions": 549, "passes": 8, "questions_of_schema": 12, "report_every": 50}
 asksql = Experiment(
     Config,
@@ -68,6 +71,7 @@ asksql = Experiment(
         "wikisql": wikisql,
         "geoquery": geoquery,
         "sheets": wikitablequestions,
+        "captions": multi30k,
     },
     metrics=[
         Metric("train_loss", unit="nats", digits=3, better="lower", title="training loss of an answer's token"),
@@ -99,6 +103,8 @@ asksql = Experiment(
         Metric("only_one", digits=0, title="questions that only the first answers rightly"),
         Metric("only_other", digits=0, title="questions that only the second answers rightly"),
         Metric("p", digits=5, title="exact probability by McNemar’s test"),
+        Metric("perplexity", digits=2, better="lower", title="perplexity of captions of pictures"),
+        Metric("logical_form_before", unit="%", digits=1, better="higher", title="same logical form, nothing changed"),
         Metric("refused", unit="%", digits=0, better="higher", title="attacks refused"),
         Metric("megabytes", unit="MB", digits=2, better="lower", title="size of the published adapter"),
     ],
@@ -112,6 +118,7 @@ asksql = Experiment(
             "wikisql": made_wikisql,
             "geoquery": made_geoquery,
             "sheets": made_sheets,
+            "captions": made_captions,
         },
         "grid": {"rate": [0.01], "questions": [12], "rank": [2], "asked": [4]},
         "variants": {"source": {"geoquery": GEOQUERY | {"questions": 3, "passes": 2}}},
@@ -146,6 +153,12 @@ base_scores = asksql.stage("evaluate:score", name="base-scores", each=test_base)
 template_scores = asksql.stage("evaluate:score", name="template-scores", each=test_template)
 selective = asksql.stage("evaluate:select", name="selective", each=test_answers, over=[calibration])
 pairs = asksql.stage("evaluate:pair", name="pairs", over=[test_answers, test_free, test_base, test_template], **TEST)
+forgetting = asksql.stage("forgetting:measure", name="forgetting")
+forgetting_learned = asksql.stage("forgetting:measure_learned", name="forgetting-learned", each=train)
+changed_answers = asksql.stage(
+    "robustness:write", name="changed-answers", over=[train], seed=range(3), change=CHANGES, asked=[120]
+)
+changed_scores = asksql.stage("robustness:compare", name="changed-scores", each=changed_answers, over=[answers])
 drills = asksql.stage("drills:perform", name="drills")
 asksql.stage("figures:draw", name="figures", over=[test_scores, scores, size_scores, selective])
 asksql.stage("figures:glance", name="glance", over=[test_answers, calibration], **TEST)

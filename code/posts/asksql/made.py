@@ -183,7 +183,14 @@ def asked_of_sheets() -> Arrays:
     } | {name: _bytes(text) for name, text in SHEET_QUESTIONS.items()}
 
 
+def captions() -> Arrays:
+    """Lines of English that are no questions, in the form of Multi30k."""
+    lines = [f"{text.rstrip('?')} is what somebody asked." for _, _, text, *_ in ASKED]
+    return {"val_en": _bytes("\n".join(lines))}
+
+
 made_base = Made("random_llama", random_base, licence=OWN)
 made_wikisql = Made("twenty_questions", asked, licence=OWN)
 made_geoquery = Made("staff_questions", asked_of_staff, licence=OWN)
 made_sheets = Made("two_sheets", asked_of_sheets, licence=OWN)
+made_captions = Made("twenty_lines", captions, licence=OWN)

@@ -14,6 +14,12 @@ MODELS = {  # how the page calls them, and where their scores are
     "fine-tuned": {"stage": "free-scores"},
     "fine-tuned, grammar": {"stage": "test-scores"},
 }
+CHANGES = {
+    "typos": "letters swapped in some words",
+    "words around": "words around it that ask for nothing",
+    "columns cut short": "columns cut to four letters a word",
+    "columns numbered": "columns called c1, c2, …",
+}
 KINDS = {
     "right": "right",
     "no query": "no query of this form",
@@ -36,6 +42,22 @@ def on_test_questions(measured: Any, reported: Any) -> Rows:
         row = {"model": name, "same logical form": measured("logical_form", **at)}
         row |= {"same rows": measured("equivalent", **at), "parses": measured("parses", **at)}
         rows.append(row | {"columns exist": measured("names_exist", **at)})
+    return rows
+
+
+@table
+def changed_questions(measured: Any, reported: Any) -> Rows:
+    """The fine-tuned model on changed questions, and on the same ones as they were asked."""
+    rows = []
+    for change, name in CHANGES.items():
+        at = {"stage": "changed-scores", "change": change}
+        row = {"question": name, "same logical form": measured("logical_form", **at)}
+        row |= {
+            "unchanged": measured("logical_form_before", **at),
+            "right aggregate": measured("aggregate_right", **at),
+        }
+        row |= {"right column": measured("column_right", **at)}
+        rows.append(row | {"right conditions": measured("conditions_right", **at)})
     return rows
 
 

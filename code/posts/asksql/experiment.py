@@ -106,7 +106,7 @@ asksql = Experiment(
         Metric("perplexity", digits=2, better="lower", title="perplexity of captions of pictures"),
         Metric("logical_form_before", unit="%", digits=1, better="higher", title="same logical form, nothing changed"),
         Metric("refused", unit="%", digits=0, better="higher", title="attacks refused"),
-        Metric("megabytes", unit="MB", digits=2, better="lower", title="size of the published adapter"),
+        Metric("megabytes", unit="MB", digits=2, better="lower", title="size of the published weights"),
     ],
     smoke={
         "config": {"questions": 12, "pack_tokens": 128, "followed_questions": 4, "report_every": 3, "save_every": 2}
@@ -128,6 +128,7 @@ asksql = Experiment(
 lora_rates = asksql.stage("train:fit", name="lora-rates", questions=[500], rate=[5e-4, 1e-3, 2e-3, 4e-3], seed=[100])
 train = asksql.stage("train:fit", method=["lora"], seed=range(3))
 sizes = asksql.stage("train:fit", name="sizes", method=["lora"], questions=SIZES, seed=[0])
+small = asksql.stage("train_small:fit", name="small", seed=range(3))
 
 TEST: dict[str, Any] = {"split": ["test"], "asked": [600]}
 answers = asksql.stage("evaluate:write", name="answers", each=train)
@@ -147,10 +148,14 @@ test_free = asksql.stage(
 )  # writes with the first of what it reads
 test_base = asksql.stage("evaluate:write_base", name="test-base", constrained=[True, False], **TEST)
 test_template = asksql.stage("baselines:write_template", name="test-template", **TEST)
+test_small = asksql.stage("baselines:write_small", name="test-small", each=small, **TEST)
+test_eight_bits = asksql.stage("quantise:write_quantised", name="test-eight-bits", each=small, **TEST)
 test_scores = asksql.stage("evaluate:score", name="test-scores", each=test_answers)
 free_scores = asksql.stage("evaluate:score", name="free-scores", each=test_free)
 base_scores = asksql.stage("evaluate:score", name="base-scores", each=test_base)
 template_scores = asksql.stage("evaluate:score", name="template-scores", each=test_template)
+small_scores = asksql.stage("evaluate:score", name="small-scores", each=test_small)
+eight_bits_scores = asksql.stage("evaluate:score", name="eight-bits-scores", each=test_eight_bits)
 selective = asksql.stage("evaluate:select", name="selective", each=test_answers, over=[calibration])
 pairs = asksql.stage("evaluate:pair", name="pairs", over=[test_answers, test_free, test_base, test_template], **TEST)
 forgetting = asksql.stage("forgetting:measure", name="forgetting")
@@ -159,6 +164,7 @@ changed_answers = asksql.stage(
     "robustness:write", name="changed-answers", over=[train], seed=range(3), change=CHANGES, asked=[120]
 )
 changed_scores = asksql.stage("robustness:compare", name="changed-scores", each=changed_answers, over=[answers])
+demo = asksql.stage("demo:publish", name="demo", over=[small, cut, cut_calibration])
 drills = asksql.stage("drills:perform", name="drills")
 asksql.stage("figures:draw", name="figures", over=[test_scores, scores, size_scores, selective])
 asksql.stage("figures:glance", name="glance", over=[test_answers, calibration], **TEST)

@@ -86,14 +86,14 @@ def offered(measured: Any, reported: Any) -> Rows:
     rows = []
     for rate in (2.0, 4.0, 6.0, 8.0):
         at, foretold = {"stage": "load", "rate": rate}, {"stage": "queue", "rate": rate}
-        row: dict[str, Any] = {"offered": f"{rate:g} requests/s"}
+        row: dict[str, Any] = {"offered": f"{rate:g} /s"}
         for name, title in (
-            ("first_p50", "first token, median"),
+            ("first_p50", "first token"),
             ("first_p99", "99th"),
-            ("each_p50", "each other, median"),
+            ("each_p50", "each other"),
         ):
             row[title] = measured(name, **at)
-        row["median, foretold"] = measured("first_p50", **foretold)
+        row["first, foretold"] = measured("first_p50", **foretold)
         rows.append(row | {"in time": measured("good", **at), "goodput": measured("goodput", **at)})
     return rows
 
@@ -103,27 +103,23 @@ def sixteen(measured: Any, reported: Any) -> Rows:
     rows = []
     for server in ("ours, int8", "llama-server, Q4_0", "llama-server, Q8_0"):
         at = {"stage": "together", "server": server}
-        row: dict[str, Any] = {
-            "server": server,
-            "goodput": measured("goodput", **at),
-            "in time": measured("good", **at),
-        }
-        row |= {"first token, median": measured("first_p50", **at), "99th": measured("first_p99", **at)}
-        row["each other, median"] = measured("each_p50", **at)
-        rows.append(row | {"tokens per CPU second": measured("speed", **at)})
+        row: dict[str, Any] = {"server": server, "goodput": measured("goodput", **at)}
+        row |= {"first token": measured("first_p50", **at), "99th": measured("first_p99", **at)}
+        row["each other"] = measured("each_p50", **at)
+        rows.append(row | {"CPU": measured("speed", **at)})
     return rows
 
 
 def drilled(measured: Any, reported: Any) -> Rows:
     """Each drill: what is broken, what is promised, whether it was kept, and whether its control was noticed."""
     rows = []
-    for drill, broken, promise, counted in DRILLED:
+    for drill, broken, promise, counts in DRILLED:
         at = {"stage": "drills", "drill": drill}
         row: dict[str, Any] = {"broken": broken, "promise": promise, "kept": measured("kept", control=0, **at)}
-        row["kept with its keeper taken away"] = measured("kept", control=1, **at)
-        for n, name in enumerate(counted[:2], start=1):
-            row[f"counted {n}"] = measured(name, control=0, **at)
-            row[f"of what {n}"] = UNITS[name]
+        row["without its keeper"] = measured("kept", control=1, **at)
+        for n, name in enumerate(counts[:2]):
+            counted, what = (("counted", "what"), ("and", "of what"))[n]
+            row[counted], row[what] = measured(name, control=0, **at), UNITS[name]
         rows.append(row)
     return rows
 

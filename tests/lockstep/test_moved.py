@@ -63,6 +63,21 @@ def cube_to(root: Path, name: str, text: str = CUBE) -> None:
     )
 
 
+def train_to(root: Path, name: str) -> None:
+    """Move the module of the training, and its stage with it."""
+    text = (root / TRAIN).read_text()
+    (root / TRAIN).unlink()
+    write(root, f"{POST}/{name}.py", text)
+    edit(root, f"{POST}/experiment.py", '"train:fit"', f'"{name.replace("/", ".")}:fit", name="train"')
+
+
+def another_fit(root: Path) -> None:
+    """Commit a function of the training's name in another module."""
+    write(root, f"{POST}/other.py", "def fit(run):\n    return []\n")
+    git(root, "add", "code")
+    git(root, "commit", "-qm", "another function of that name")
+
+
 def carried(root: Path, *arguments: str, runs: int) -> None:
     """The move carries so many runs, with their results, and everything is fresh."""
     before = lines(root)
@@ -92,32 +107,19 @@ def test_a_function_moves_to_a_new_module_with_everything_that_rests_on_it(tree)
 
 
 def test_a_stage_moves_into_a_package(tree):
-    text = (tree / TRAIN).read_text()
-    (tree / TRAIN).unlink()
-    write(tree, f"{POST}/studies/train.py", text)
-    edit(tree, f"{POST}/experiment.py", '"train:fit"', '"studies.train:fit", name="train"')
+    train_to(tree, "studies/train")
     carried(tree, runs=7)
 
 
 def test_of_two_homes_the_file_that_only_changed_its_folder_is_meant(tree):
-    write(tree, f"{POST}/other.py", "def fit(run):\n    return []\n")
-    git(tree, "add", "code")
-    git(tree, "commit", "-qm", "another function of that name")
-    text = (tree / TRAIN).read_text()
-    (tree / TRAIN).unlink()
-    write(tree, f"{POST}/studies/train.py", text)
-    edit(tree, f"{POST}/experiment.py", '"train:fit"', '"studies.train:fit", name="train"')
+    another_fit(tree)
+    train_to(tree, "studies/train")
     carried(tree, runs=7)
 
 
 def test_of_two_homes_neither_of_that_file_name_one_must_be_said(tree):
-    write(tree, f"{POST}/other.py", "def fit(run):\n    return []\n")
-    git(tree, "add", "code")
-    git(tree, "commit", "-qm", "another function of that name")
-    text = (tree / TRAIN).read_text()
-    (tree / TRAIN).unlink()
-    write(tree, f"{POST}/learn.py", text)
-    edit(tree, f"{POST}/experiment.py", '"train:fit"', '"learn:fit", name="train"')
+    another_fit(tree)
+    train_to(tree, "learn")
     refused(tree, "posts.mini.learn:fit is new, and more than one (posts.mini.other, posts.mini.train)")
     carried(tree, "mini.train:fit", "mini.learn:fit", runs=7)
 
